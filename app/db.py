@@ -1,0 +1,77 @@
+"""The database: one Flask-SQLAlchemy object, one naming convention, one way to open a transaction.
+
+Rows are written inside `with transaction() as session:`, and only by entry points (views, actors,
+the command line, `sending.deliver`). Domain functions take the session and never commit. Work that
+must wait for the commit (queue messages, cache invalidation) is registered with `after_commit`.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Annotated, Any
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Model(DeclarativeBase):
+    """Base of every table: str is text, datetime is timestamptz, dict is jsonb, lists are arrays."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {
+        str: Text(),
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB(),
+        list[str]: ARRAY(Text()),
+        list[int]: ARRAY(BigInteger()),
+    }
+
+
+Key = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
+Ref = Annotated[int, mapped_column(BigInteger)]
+
+db = SQLAlchemy(model_class=Model, session_options={"expire_on_commit": False})
+
+_AFTER_COMMIT = "herald_after_commit"
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """A session whose work is committed at the end of the block, or rolled back on an error.
+
+    A block inside another joins it: the outermost commits. Needs an application context.
+    """
+    session: Session = db.session()
+    depth = session.info.get("herald_depth", 0)
+    if depth:
+        yield session
+        return
+    session.info["herald_depth"] = 1
+    try:
+        yield session
+        session.commit()
+        waiting = session.info.pop(_AFTER_COMMIT, [])
+    except BaseException:
+        session.info.pop(_AFTER_COMMIT, None)
+        session.rollback()
+        raise
+    finally:
+        session.info["herald_depth"] = 0
+        session.close()
+    for action in waiting:
+        action()
+
+
+def after_commit(session: Session, action: Callable[[], None]) -> None:
+    """Run `action` once the transaction has committed; never if it was rolled back."""
+    session.info.setdefault(_AFTER_COMMIT, []).append(action)

@@ -1,0 +1,48 @@
+"""Public ids: `ntf_07k3…` stands for a row's bigint key.
+
+The key is scrambled by a fixed permutation of 64-bit numbers, so that ids tell neither order nor
+volume, and written in Crockford's base 32 (13 characters). This is not a secret: what must not be
+guessed is signed (`app.signing`).
+"""
+
+from typing import Final
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_VALUES: Final = {letter: value for value, letter in enumerate(_ALPHABET)}
+_MASK: Final = (1 << 64) - 1
+_FACTOR: Final = 0x9E3779B97F4A7C15
+_INVERSE: Final = pow(_FACTOR, -1, 1 << 64)
+_LENGTH: Final = 13
+
+PREFIXES: Final = frozenset(
+    {"ntf", "con", "dev", "top", "tpl", "ver", "seg", "cmp", "key", "evt", "mem", "imp", "inc"}
+)
+
+
+def encode(prefix: str, key: int) -> str:
+    """`encode("ntf", 1)` -> `ntf_…`; `key` is a positive bigint."""
+    number = (key * _FACTOR) & _MASK
+    number ^= number >> 32
+    letters = []
+    for _ in range(_LENGTH):
+        letters.append(_ALPHABET[number & 31])
+        number >>= 5
+    return prefix + "_" + "".join(reversed(letters))
+
+
+def decode(prefix: str, public_id: str) -> int | None:
+    """The key behind a public id, or None when it is not one of ours."""
+    head, _, body = public_id.partition("_")
+    if head != prefix or len(body) != _LENGTH:
+        return None
+    number = 0
+    for letter in body:
+        value = _VALUES.get(letter)
+        if value is None:
+            return None
+        number = number << 5 | value
+    if number > _MASK:
+        return None
+    number ^= number >> 32
+    key = (number * _INVERSE) & _MASK
+    return key if 0 < key < 1 << 63 else None

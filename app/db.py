@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Session, mapped_column, registry
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -27,14 +27,16 @@ NAMING = {
 class Model(DeclarativeBase):
     """Base of every table: str is text, datetime is timestamptz, dict is jsonb, lists are arrays."""
 
-    metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {
-        str: Text(),
-        datetime: DateTime(timezone=True),
-        dict[str, Any]: JSONB(),
-        list[str]: ARRAY(Text()),
-        list[int]: ARRAY(BigInteger()),
-    }
+    registry = registry(
+        metadata=MetaData(naming_convention=NAMING),
+        type_annotation_map={
+            str: Text(),
+            datetime: DateTime(timezone=True),
+            dict[str, Any]: JSONB(),
+            list[str]: ARRAY(Text()),
+            list[int]: ARRAY(BigInteger()),
+        },
+    )
 
 
 Key = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]

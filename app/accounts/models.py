@@ -1,0 +1,79 @@
+"""Tables of members, API keys and the audit trail."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Key, Model, Ref
+
+ROLES = ("owner", "marketer", "support", "developer", "viewer")
+SCOPES = ("send", "contacts", "read", "campaigns")
+
+
+class Member(Model):
+    """A person who works in the console."""
+
+    __tablename__ = "member"
+    __table_args__ = (
+        CheckConstraint(f"role in {ROLES}", name="role"),
+        Index("uq_member_email", text("lower(email)"), unique=True),
+    )
+
+    id: Mapped[Key]
+    email: Mapped[str]
+    name: Mapped[str]
+    role: Mapped[str]
+    password_hash: Mapped[str]
+    # Signing out everywhere, disabling and a new password raise it; older sessions end at once.
+    session_epoch: Mapped[int] = mapped_column(server_default="1")
+    timezone: Mapped[str] = mapped_column(server_default="UTC")
+    failed_sign_ins: Mapped[int] = mapped_column(server_default="0")
+    locked_until: Mapped[datetime | None]
+    disabled_at: Mapped[datetime | None]
+    last_seen_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class ApiKey(Model):
+    """A product service's key. The secret is shown once; only its SHA-256 is kept."""
+
+    __tablename__ = "api_key"
+
+    id: Mapped[Key]
+    name: Mapped[str]
+    secret_hash: Mapped[str] = mapped_column(unique=True)
+    hint: Mapped[str]  # `hk_live_…9f2a`: enough to recognise, not to use
+    scopes: Mapped[list[str]]
+    test: Mapped[bool] = mapped_column(server_default=text("false"))
+    created_by: Mapped[int | None] = mapped_column(ForeignKey("member.id"))
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    last_used_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class AuditEntry(Model):
+    """What a member (or a key, or the system) did. Append-only."""
+
+    __tablename__ = "audit_entry"
+
+    id: Mapped[Key]
+    at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    member_id: Mapped[int | None] = mapped_column(ForeignKey("member.id"), index=True)
+    actor: Mapped[str]  # name as it was then
+    action: Mapped[str]  # `campaign.launch`
+    subject: Mapped[str]  # public id, or a name
+    detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+
+
+class WorkspaceSetting(Model):
+    """One setting of the workspace; a limit that is off is null, never 0."""
+
+    __tablename__ = "workspace_setting"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[dict[str, Any]]
+    changed_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    changed_by: Mapped[Ref | None]

@@ -1,0 +1,231 @@
+"""Tables of the spine: notifications, batches, attempts, copies as sent, counters, lanes.
+
+`notification` is partitioned by month of `accepted_at`; all rows of a campaign share the moment of
+its launch, so the unique index that forbids a second message to the same address holds for all.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    Identity,
+    Index,
+    LargeBinary,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Key, Model, Ref
+from app.sending.status import STATUSES
+
+LANES = ("transactional", "bulk")
+BATCH_STATES = ("pending", "claimed", "dispatching", "done", "unknown", "parked")
+
+
+class Notification(Model):
+    """One message to one address on one channel, from acceptance to the end of retention."""
+
+    __tablename__ = "notification"
+    __table_args__ = (
+        CheckConstraint(f"status in {STATUSES}", name="status"),
+        Index("ix_notification_contact_id_id", "contact_id", text("id desc")),
+        Index(
+            "uq_notification_campaign_address",
+            "campaign_id",
+            "channel",
+            "address",
+            "accepted_at",
+            unique=True,
+            postgresql_where=text("campaign_id is not null and previous_id is null"),
+        ),
+        Index(
+            "ix_notification_held",
+            "send_after",
+            postgresql_where=text("status = 'held'"),
+        ),
+        Index(
+            "ix_notification_unknown",
+            "id",
+            postgresql_where=text("status = 'unknown'"),
+        ),
+        Index(
+            "ix_notification_dead_letter",
+            "id",
+            postgresql_where=text("status = 'failed'"),
+        ),
+        {"postgresql_partition_by": "RANGE (accepted_at)"},
+    )
+
+    id: Mapped[Ref] = mapped_column(Identity(), primary_key=True)
+    accepted_at: Mapped[datetime] = mapped_column(primary_key=True)
+    origin: Mapped[str]  # api, campaign, test, console
+    test: Mapped[bool] = mapped_column(server_default=text("false"))  # handed to the sandbox
+    lane: Mapped[str]
+    channel: Mapped[str]
+    status: Mapped[str]
+    reason: Mapped[str | None]
+    campaign_id: Mapped[Ref | None]
+    contact_id: Mapped[Ref | None]
+    device_id: Mapped[Ref | None]
+    topic_id: Mapped[Ref]
+    version_id: Mapped[Ref]
+    address: Mapped[str | None]
+    data: Mapped[dict[str, Any] | None]
+    extra: Mapped[dict[str, Any] | None] = mapped_column("metadata")
+    api_key_id: Mapped[Ref | None]
+    request_id: Mapped[str | None]
+    # Channels to try next when this one fails for good (strategy `first`).
+    fallback: Mapped[list[str] | None]
+    # The message that this one follows: sent again, or the next channel.
+    previous_id: Mapped[Ref | None]
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    send_after: Mapped[datetime | None]
+    hold_reason: Mapped[str | None]
+    expires_at: Mapped[datetime | None]
+    provider: Mapped[str | None]
+    provider_id: Mapped[str | None]
+    handed_at: Mapped[datetime | None]
+    final_at: Mapped[datetime | None]
+
+
+class Batch(Model):
+    """The unit of work and of the lease: notifications of one channel and lane.
+
+    `ids` are keys of notifications accepted between `accepted_from` and `accepted_to`.
+    """
+
+    __tablename__ = "batch"
+    __table_args__ = (
+        CheckConstraint(f"state in {BATCH_STATES}", name="state"),
+        Index(
+            "ix_batch_open",
+            "state",
+            "nudged_at",
+            postgresql_where=text("state not in ('done', 'parked')"),
+        ),
+        Index(
+            "ix_batch_campaign_id_open",
+            "campaign_id",
+            postgresql_where=text("state not in ('done', 'parked')"),
+        ),
+    )
+
+    id: Mapped[Key]
+    channel: Mapped[str]
+    lane: Mapped[str]
+    test: Mapped[bool] = mapped_column(server_default=text("false"))
+    campaign_id: Mapped[Ref | None]
+    ids: Mapped[list[int]]
+    accepted_from: Mapped[datetime]
+    accepted_to: Mapped[datetime]
+    state: Mapped[str] = mapped_column(server_default="pending")
+    owner: Mapped[str | None]
+    fence: Mapped[int] = mapped_column(server_default="0")
+    deaths: Mapped[int] = mapped_column(server_default="0")
+    lease_until: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    nudged_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    dispatched_at: Mapped[datetime | None]
+    done_at: Mapped[datetime | None]
+
+
+class Attempt(Model):
+    """One call to a provider about one notification, and its answer. Written as answers come in."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (
+        Index("ix_attempt_notification_id", "notification_id"),
+        UniqueConstraint("batch_id", "fence", "notification_id"),
+    )
+
+    id: Mapped[Key]
+    notification_id: Mapped[Ref]
+    batch_id: Mapped[Ref]
+    fence: Mapped[int]
+    number: Mapped[int]
+    at: Mapped[datetime]
+    provider: Mapped[str]
+    outcome: Mapped[str]
+    code: Mapped[str | None]
+    detail: Mapped[str]
+    provider_id: Mapped[str | None]
+    not_before: Mapped[datetime | None]
+    duration_ms: Mapped[int]
+
+
+class Copy(Model):
+    """What rendering was given for the messages of a batch, so that each can be shown as sent.
+
+    Versions are immutable, so version + facts give the exact text again. `facts` is zlib over a
+    JSON object: notification key -> variables.
+    """
+
+    __tablename__ = "copy"
+
+    batch_id: Mapped[Ref] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    facts: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class LedgerDelta(Model):
+    """What one transaction did to the counters of states; folded into LedgerCount by the clock.
+
+    `entered - left`, over all hours, is how many are in a state now; `entered` per hour is the flow.
+    """
+
+    __tablename__ = "ledger_delta"
+    __table_args__ = (Index("ix_ledger_delta_campaign_id", "campaign_id"),)
+
+    id: Mapped[Key]
+    campaign_id: Mapped[Ref] = mapped_column(server_default="0")  # 0: no campaign
+    channel: Mapped[str]
+    hour: Mapped[datetime]
+    status: Mapped[str]
+    reason: Mapped[str] = mapped_column(server_default="")
+    entered: Mapped[int]
+    left: Mapped[int]
+
+
+class LedgerCount(Model):
+    """Folded LedgerDelta: one row per campaign, channel, hour, status and reason."""
+
+    __tablename__ = "ledger_count"
+    __table_args__ = (Index("ix_ledger_count_hour", "hour"),)
+
+    campaign_id: Mapped[Ref] = mapped_column(primary_key=True)
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    status: Mapped[str] = mapped_column(primary_key=True)
+    reason: Mapped[str] = mapped_column(primary_key=True)
+    entered: Mapped[int]
+    left: Mapped[int]
+
+
+class LaneState(Model):
+    """Whether a lane may send: paused by staff, or stopped until a moment by what a provider said."""
+
+    __tablename__ = "lane_state"
+
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    lane: Mapped[str] = mapped_column(primary_key=True)
+    paused_at: Mapped[datetime | None]
+    paused_by: Mapped[str | None]
+    closed_until: Mapped[datetime | None]
+    closed_reason: Mapped[str | None]
+
+
+class Idempotency(Model):
+    """The answer that was given to an Idempotency-Key, for seven days."""
+
+    __tablename__ = "idempotency"
+    __table_args__ = (Index("ix_idempotency_created_at", "created_at"),)
+
+    api_key_id: Mapped[Ref] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str]
+    request: Mapped[dict[str, Any]]
+    status: Mapped[int]
+    answer: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))

@@ -1,0 +1,32 @@
+"""Monthly partitions of the notification table."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+
+def ensure(session: Session, first: datetime, last: datetime) -> list[str]:
+    """Create the partitions of every month from `first` to `last`; answers the names made now."""
+    made = []
+    for year, month in _months(first, last):
+        name = f"notification_{year}_{month:02d}"
+        if session.scalar(text("select to_regclass(:name)"), {"name": name}):
+            continue
+        following = (year + month // 12, month % 12 + 1)
+        session.execute(
+            text(
+                f"create table {name} partition of notification for values "
+                f"from ('{year}-{month:02d}-01+00') to ('{following[0]}-{following[1]:02d}-01+00')"
+            )
+        )
+        made.append(name)
+    return made
+
+
+def _months(first: datetime, last: datetime) -> Iterator[tuple[int, int]]:
+    year, month = first.year, first.month
+    while (year, month) <= (last.year, last.month):
+        yield year, month
+        year, month = (year + month // 12, month % 12 + 1)

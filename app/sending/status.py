@@ -1,0 +1,90 @@
+"""The states of a notification, and the one table that says which may follow which.
+
+Late or repeated news never moves a notification backwards: a `delivered` that arrives after
+`bounced` is kept as an event and changes nothing.
+"""
+
+from typing import Final
+
+STATUSES: Final = (
+    "queued",
+    "held",
+    "sending",
+    "accepted",
+    "delivered",
+    "bounced",
+    "failed",
+    "skipped",
+    "cancelled",
+    "expired",
+    "unknown",
+)
+
+FORWARD: Final[dict[str, frozenset[str]]] = {
+    "queued": frozenset(
+        {
+            "held",
+            "sending",
+            "accepted",
+            "delivered",
+            "bounced",
+            "failed",
+            "skipped",
+            "cancelled",
+            "expired",
+            "unknown",
+        }
+    ),
+    "held": frozenset({"queued", "cancelled", "expired", "skipped", "failed"}),
+    "sending": frozenset(
+        {"accepted", "delivered", "bounced", "failed", "held", "unknown", "queued"}
+    ),
+    "unknown": frozenset({"queued", "accepted", "delivered", "bounced", "failed", "expired"}),
+    "accepted": frozenset({"delivered", "bounced"}),
+    # An asynchronous bounce may follow a delivery.
+    "delivered": frozenset({"bounced"}),
+    # Staff may try a given-up message again.
+    "failed": frozenset({"queued", "accepted", "delivered", "bounced"}),
+    "bounced": frozenset(),
+    "skipped": frozenset(),
+    "cancelled": frozenset(),
+    "expired": frozenset(),
+}
+
+OPEN: Final = frozenset({"queued", "held", "sending", "unknown"})
+HANDED_OVER: Final = frozenset({"accepted", "delivered", "bounced"})
+NOT_SENT: Final = frozenset({"skipped", "cancelled", "expired"})
+FAILED: Final = frozenset({"failed"})
+
+# Why a message was not sent, or failed. Closed and documented: `docs/api.md` lists them.
+REASONS: Final = {
+    "no_address": "There is no address for this channel.",
+    "opted_out": "The person opted out of this topic on this channel.",
+    "suppressed": "The address is on the suppression list.",
+    "over_cap": "The person already got as many messages as the cap allows.",
+    "quiet_hours": "It was night where the person lives, and the message expired before morning.",
+    "expired": "The message expired before it could be handed over.",
+    "cancelled": "The message was cancelled before it was handed over.",
+    "campaign_cancelled": "The campaign was cancelled.",
+    "unknown_contact": "No such person is known.",
+    "erased": "The person was erased.",
+    "device_gone": "The device is no longer registered.",
+    "duplicate_address": "Another person of this audience has the same address.",
+    "template_error": "The content could not be rendered for this person.",
+    "no_content": "The template has no content for this channel.",
+    "recipient_dead": "The provider says that this address can never be reached.",
+    "rejected": "The provider refused the message.",
+    "gave_up": "All tries were used up.",
+    "no_answer": "The provider never answered, and nothing shows that the message went out.",
+    "poison": "The message was parked after it stopped three workers.",
+}
+
+
+def may_follow(current: str, new: str) -> bool:
+    """Whether a notification in `current` may move to `new`."""
+    return new in FORWARD[current]
+
+
+def sources_of(new: str) -> list[str]:
+    """The states from which `new` may be entered: for the WHERE of an UPDATE."""
+    return [status for status, following in FORWARD.items() if new in following]

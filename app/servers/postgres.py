@@ -206,6 +206,8 @@ class Postgres:
             f"--pwfile={os.path.relpath(hint, self.data)}",
         ]
         command += ["--encoding=UTF8", *_locale(programs)]
+        if self._options.get("fsync") == "off":
+            command.append("--no-sync")
         done = subprocess.run(
             command,
             cwd=self.data,

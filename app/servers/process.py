@@ -117,10 +117,10 @@ def _state(pid: int) -> str:
 
 def command_name(pid: int) -> str:
     """The program a process runs, or nothing when it is gone."""
-    if sys.platform == "linux":
-        try:
-            return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
-        except OSError:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        if Path("/proc/self").exists():
             return ""
     done = subprocess.run(["ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True)
     return done.stdout.strip()

@@ -1,0 +1,8 @@
+"""Fixtures live in small modules under `tests/support`; this file only names them."""
+
+pytest_plugins = [
+    "tests.support.servers",
+    "tests.support.database",
+    "tests.support.application",
+    "tests.support.clock",
+]

@@ -1,0 +1,1 @@
+"""Fixtures, builders and helpers shared by all tests; no test lives here."""

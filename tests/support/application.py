@@ -1,0 +1,70 @@
+"""The application on this worker's database and Valkey, a client for it, and a session."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from app import settings as herald_settings
+from app.db import db
+from app.settings import Settings
+from tests.support.database import Database
+
+PUBLIC_URL = "http://herald.test"
+
+
+@pytest.fixture(scope="session")
+def settings(
+    own_database: Database, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
+    """What a production start would be told, with this worker's servers and folder."""
+    var_dir: Path = tmp_path_factory.mktemp("var")
+    return herald_settings.load(
+        {
+            "DATABASE_URL": own_database.url,
+            "REDIS_URL": redis_url,
+            "HERALD_VAR_DIR": str(var_dir),
+            "HERALD_SECRET_KEY": "a key for tests that is long enough to sign with",
+            "HERALD_PUBLIC_URL": PUBLIC_URL,
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def built_app(settings: Settings) -> Flask:
+    """The application, built once per worker; ask for `app`, which also empties the database."""
+    from app.factory import create_app  # tests of pure modules need not import the whole house
+
+    app = create_app(settings)
+    app.testing = True
+    return app
+
+
+@pytest.fixture
+def app(built_app: Flask, database: Database, valkey: "redis.Redis") -> Iterator[Flask]:
+    """The application with nothing in its database and Valkey but what migrations put there."""
+    yield built_app
+    with built_app.app_context():
+        db.session.remove()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A browser without a past."""
+    return app.test_client()
+
+
+@pytest.fixture
+def session(app: Flask) -> Iterator[Session]:
+    """A session in an application context; what a test does not commit is rolled back.
+
+    Requests of `client` have a session of their own: commit first what they are to see.
+    """
+    with app.app_context():
+        yield db.session()
+        db.session.rollback()
+        db.session.remove()

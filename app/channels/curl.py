@@ -1,0 +1,353 @@
+"""One HTTP engine for every provider: libcurl's multi interface, one per thread.
+
+It carries many requests at once over connections that stay open between calls, over HTTP/1.1 or
+HTTP/2, each under a real deadline from being started to its last byte. It never follows a redirect
+and **never sends a request twice**: libcurl by itself resends when a kept-open connection dies
+under it, which would double a message, so a second departure is refused (`_Slot.departs`).
+"""
+
+import contextlib
+import os
+import select
+import ssl
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import certifi
+import pycurl
+
+from app.channels.base import CALL_SECONDS, CONNECT_SECONDS
+
+RESPONSE_LIMIT: Final = 64 * 1024  # bytes; providers answer with less than two kilobytes
+_TIMERS_DUE: Final = pycurl.SOCKET_TIMEOUT
+_POLL: Final = {
+    pycurl.POLL_IN: select.POLLIN,
+    pycurl.POLL_OUT: select.POLLOUT,
+    pycurl.POLL_INOUT: select.POLLIN | select.POLLOUT,
+}
+
+
+@dataclass(slots=True)
+class Request:
+    """One POST. `headers` are whole lines; None means the engine's own standing headers."""
+
+    url: str
+    body: bytes
+    headers: list[str] | None = None
+
+
+@dataclass(slots=True)
+class Response:
+    """What came back. `status` 0 means no usable answer.
+
+    `departed`: bytes of the request may have left us, so no answer is not a no. `refused`: the
+    peer said by HTTP/2 that it did not process the request. `begun`: False when the request was
+    never started because the provider stopped answering or time ran out. `complete`: the last
+    byte came.
+    """
+
+    status: int
+    body: bytes = b""
+    header_lines: tuple[bytes, ...] = ()
+    departed: bool = False
+    refused: bool = False
+    begun: bool = True
+    complete: bool = True
+    error: str = ""
+    duration_ms: int = 0
+
+    def header(self, name: str) -> str:
+        """The last value of a header, or an empty string."""
+        prefix = name.lower().encode("ascii") + b":"
+        for line in reversed(self.header_lines):
+            if line[: len(prefix)].lower() == prefix:
+                return line[len(prefix) :].strip().decode("latin-1")
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """How an engine behaves; `ca_file` is for providers behind a private authority."""
+
+    headers: tuple[str, ...] = ()
+    concurrency: int = 32
+    http2: bool = False
+    connections: int = 0  # most connections per host; 0: as many as there are requests
+    deadline_s: float = CALL_SECONDS
+    connect_s: float = CONNECT_SECONDS
+    idle_s: int = 50  # a connection unused for longer is not trusted any more
+    ca_file: str = ""
+
+
+# Returns True when nothing more should be started (the provider asked for peace).
+OnResponse = Callable[[int, Response], bool]
+
+
+class HttpClient:
+    """The engines of one provider: one per thread, made when the thread first needs it."""
+
+    def __init__(self, options: EngineOptions) -> None:
+        self._options = options
+        self._local = threading.local()
+
+    def run(self, requests: Sequence[Request], on_response: OnResponse) -> None:
+        """Do all the requests; `on_response(index, response)` once for each, in this thread."""
+        engine: Engine | None = getattr(self._local, "engine", None)
+        if engine is None:
+            engine = self._local.engine = Engine(self._options)
+        try:
+            engine.run(requests, on_response)
+        except BaseException:
+            # A worker that is told to stop is interrupted anywhere: start afresh next time.
+            del self._local.engine
+            engine.close()
+            raise
+
+
+class Engine:
+    """One CurlMulti, its idle handles and its connections. Belongs to one thread."""
+
+    def __init__(self, options: EngineOptions) -> None:
+        self._options = options
+        self._standing = list(options.headers)
+        self._poll = select.poll()
+        self._timer_at: float | None = None
+        self._multi = self._new_multi()
+        self._idle: list[_Slot] = []
+        self._busy: dict[Any, _Slot] = {}
+        self._breaks = _Breaks()
+        self._warm = not options.http2
+        self._closing = False
+
+    def run(self, requests: Sequence[Request], on_response: OnResponse) -> None:
+        """See HttpClient.run. Ends within two deadlines, within one if the provider is silent."""
+        self._closing = False
+        starting_ends = time.monotonic() + self._options.deadline_s
+        following = 0
+        while True:
+            while following < len(requests) and len(self._busy) < self._window():
+                if self._closing or time.monotonic() >= starting_ends:
+                    break
+                self._start(following, requests[following])
+                following += 1
+            if not self._busy:
+                break
+            self._wait()
+            self._collect(on_response)
+        for index in range(following, len(requests)):
+            on_response(index, Response(0, begun=False, error="not started"))
+
+    def close(self) -> None:
+        """Drop every connection and handle, whatever they were doing."""
+        for slot in self._busy.values():
+            self._multi.remove_handle(slot.handle)
+        self._busy.clear()
+        self._multi.close()
+        self._idle.clear()
+
+    def _window(self) -> int:
+        """One request alone until a fresh HTTP/2 peer has answered: its limit may start at 1."""
+        return self._options.concurrency if self._warm else 1
+
+    def _start(self, index: int, request: Request) -> None:
+        slot = self._idle.pop() if self._idle else self._new_slot(request.url)
+        slot.prepare(index, request, self._standing)
+        self._busy[slot.handle] = slot
+        self._multi.add_handle(slot.handle)
+
+    def _wait(self) -> None:
+        """Sleep until a socket or a timer of libcurl's needs attention, then let it work."""
+        pause = 1000
+        if self._timer_at is not None:
+            left = self._timer_at - time.monotonic()
+            pause = min(pause, int(left * 1000) + 1) if left > 0 else 0
+        for descriptor, happened in self._poll.poll(pause):
+            if happened & (select.POLLERR | select.POLLHUP):
+                self._breaks.count += 1
+            self._multi.socket_action(descriptor, _action(happened))
+        if self._timer_at is not None and time.monotonic() >= self._timer_at:
+            self._timer_at = None
+            self._multi.socket_action(_TIMERS_DUE, 0)
+
+    def _collect(self, on_response: OnResponse) -> None:
+        more = 1
+        while more:
+            more, finished, failed = self._multi.info_read()
+            for handle in finished:
+                self._finish(handle, 0, "", on_response)
+            for handle, error, message in failed:
+                self._finish(handle, error, message, on_response)
+
+    def _finish(self, handle: Any, error: int, message: str, on_response: OnResponse) -> None:
+        slot = self._busy.pop(handle)
+        self._multi.remove_handle(handle)
+        response = slot.response(error, message)
+        self._idle.append(slot)
+        if error == 0:
+            self._warm = True
+        elif self._options.http2 and not self._busy:
+            self._warm = False
+        if error == pycurl.E_OPERATION_TIMEDOUT or (error and not response.departed):
+            self._closing = True  # silent or unreachable: do not make the others wait for it
+        if on_response(slot.index, response):
+            self._closing = True
+
+    def _new_multi(self) -> Any:
+        multi = pycurl.CurlMulti()
+        multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
+        multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
+        multi.setopt(pycurl.M_MAXCONNECTS, max(4, self._options.concurrency))
+        multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
+        if self._options.connections:
+            multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, self._options.connections)
+        return multi
+
+    def _on_socket(self, event: int, descriptor: int, _multi: Any, _data: Any) -> None:
+        if event == pycurl.POLL_REMOVE:
+            with contextlib.suppress(KeyError):
+                self._poll.unregister(descriptor)
+        else:
+            self._poll.register(descriptor, _POLL.get(event, 0))
+
+    def _on_timer(self, milliseconds: int) -> None:
+        if milliseconds < 0:
+            self._timer_at = None
+        else:
+            self._timer_at = time.monotonic() + milliseconds / 1000
+
+    def _new_slot(self, url: str) -> "_Slot":
+        options, curl = self._options, pycurl.Curl()
+        curl.setopt(pycurl.POST, 1)
+        curl.setopt(pycurl.NOSIGNAL, 1)
+        curl.setopt(pycurl.FOLLOWLOCATION, 0)
+        curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+        curl.setopt(pycurl.PROXY, "")
+        curl.setopt(pycurl.CONNECTTIMEOUT_MS, int(options.connect_s * 1000))
+        curl.setopt(pycurl.TIMEOUT_MS, int(options.deadline_s * 1000))
+        curl.setopt(pycurl.MAXFILESIZE, RESPONSE_LIMIT)
+        curl.setopt(pycurl.MAXAGE_CONN, options.idle_s)
+        curl.setopt(pycurl.TCP_KEEPALIVE, 1)
+        curl.setopt(pycurl.SSL_VERIFYPEER, 1)
+        curl.setopt(pycurl.SSL_VERIFYHOST, 2)
+        curl.setopt(pycurl.CAINFO, options.ca_file or ca_bundle())
+        curl.setopt(pycurl.HTTP_VERSION, _http_version(options.http2, url))
+        curl.setopt(pycurl.PIPEWAIT, int(options.http2))
+        return _Slot(curl, options.http2, self._breaks)
+
+
+class _Breaks:
+    """How many connections of an engine have been seen to break off."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+class _Slot:
+    """One reusable easy handle and the request that is in it."""
+
+    __slots__ = (
+        "_began",
+        "_body",
+        "_breaks",
+        "_breaks_before",
+        "_departures",
+        "_headers",
+        "_http2",
+        "_lines",
+        "_refusals",
+        "handle",
+        "index",
+    )
+
+    def __init__(self, handle: Any, http2: bool, breaks: _Breaks) -> None:
+        self.handle = handle
+        self.index = 0
+        self._http2 = http2
+        self._headers: object = None
+        self._breaks = breaks
+        self._breaks_before = self._departures = self._refusals = 0
+        self._began = 0.0
+        self._body: list[bytes] = []
+        self._lines: list[bytes] = []
+        handle.setopt(pycurl.WRITEFUNCTION, self._body.append)
+        handle.setopt(pycurl.HEADERFUNCTION, self._lines.append)
+        handle.setopt(pycurl.PREREQFUNCTION, self._departs)
+
+    def prepare(self, index: int, request: Request, standing: list[str]) -> None:
+        """Load a request; headers that have not changed since the last one are left alone."""
+        headers = standing if request.headers is None else request.headers
+        self.handle.setopt(pycurl.URL, request.url)
+        self.handle.setopt(pycurl.POSTFIELDS, request.body)
+        if headers is not self._headers:
+            self.handle.setopt(pycurl.HTTPHEADER, headers)
+            self._headers = headers
+        self.index = index
+        self._departures = self._refusals = 0
+        self._body.clear()
+        self._lines.clear()
+        self._began = time.monotonic()
+
+    def response(self, error: int, message: str) -> Response:
+        """What came of it. A status with a cut-off body is kept: an error status is still a no."""
+        return Response(
+            self.handle.getinfo(pycurl.RESPONSE_CODE),
+            b"".join(self._body),
+            tuple(self._lines),
+            departed=self._departures > 0,
+            refused=self._refusals >= self._departures > 0,
+            complete=error == 0,
+            error=message or (f"libcurl error {error}" if error else ""),
+            duration_ms=int((time.monotonic() - self._began) * 1000),
+        )
+
+    def _departs(self, *_addresses: object) -> int:
+        """Asked by libcurl when connected, just before bytes leave. Once per request only.
+
+        The exception is an HTTP/2 stream that the peer refused unprocessed (RFC 9113 §8.7; also
+        those above a GOAWAY's last stream): libcurl asks again and no connection has broken. It
+        may leave once more, so that a provider's GOAWAY goes unnoticed.
+        """
+        if self._departures:
+            if not self._http2 or self._breaks.count != self._breaks_before:
+                return int(pycurl.PREREQFUNC_ABORT)
+            self._refusals += 1
+            if self._refusals > 1:
+                return int(pycurl.PREREQFUNC_ABORT)
+        self._departures += 1
+        self._breaks_before = self._breaks.count
+        return int(pycurl.PREREQFUNC_OK)
+
+
+def ca_bundle() -> str:
+    """The authorities to trust: SSL_CERT_FILE, the system's, or the bundled list."""
+    system = ssl.get_default_verify_paths().openssl_cafile
+    for path in (os.environ.get("SSL_CERT_FILE", ""), system):
+        if path and Path(path).exists():
+            return path
+    return certifi.where()
+
+
+def _http_version(http2: bool, url: str) -> int:
+    """HTTP/2 by ALPN under TLS; in clear by prior knowledge, for sandboxes."""
+    if not http2:
+        return int(pycurl.CURL_HTTP_VERSION_1_1)
+    if url.startswith("https:"):
+        return int(pycurl.CURL_HTTP_VERSION_2TLS)
+    return int(pycurl.CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE)
+
+
+def _action(happened: int) -> int:
+    action = 0
+    if happened & (select.POLLIN | select.POLLHUP | select.POLLERR):
+        action |= pycurl.CSELECT_IN
+    if happened & select.POLLOUT:
+        action |= pycurl.CSELECT_OUT
+    if happened & select.POLLERR:
+        action |= pycurl.CSELECT_ERR
+    return action

@@ -1,0 +1,140 @@
+"""One send() over HTTP: requests out, one Result per request in.
+
+An adapter brings a judge that reads its provider's answers; what went wrong on the way is the same
+for all of them and is judged here. When an answer closes the lane (slow down, wrong credentials),
+nothing more is started and what is left shares that answer: the provider is not asked again before
+the time it named.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+
+from app.channels.base import Outcome, Result, Scope
+from app.channels.curl import HttpClient, Request, Response
+from app.channels.retry_after import from_retry_after
+
+Judge = Callable[[int, Response], Result]
+Settle = Callable[[int, Result], None]
+
+UNMAPPED: Final = "unmapped"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a provider's outcome table."""
+
+    outcome: Outcome
+    detail: str
+    scope: Scope = "message"
+    code: str = ""  # our word where the provider has none
+
+
+def converse(client: HttpClient, requests: Sequence[Request], judge: Judge, settle: Settle) -> None:
+    """Do the requests; `settle(index, result)` once for each, in this thread."""
+    lane: Result | None = None
+
+    def on_response(index: int, response: Response) -> bool:
+        nonlocal lane
+        if not response.begun:
+            settle(index, _not_begun(lane))
+            return True
+        failure = transport_failure(response)
+        result = judge(index, response) if failure is None else failure
+        if result.scope == "lane" and result.outcome is not Outcome.ACCEPTED:
+            lane = result
+        settle(index, result)
+        return lane is not None
+
+    client.run(requests, on_response)
+
+
+def transport_failure(response: Response) -> Result | None:
+    """A Result when there was no usable answer, else None.
+
+    An error status whose body was cut off is an answer: the request was not accepted. A 2xx cut
+    short is not: nobody knows.
+    """
+    if response.complete or response.status >= 300:
+        return None
+    if response.refused:
+        code, detail = "refused_stream", "The provider closed the connection without reading this."
+        return Result(Outcome.RETRY, None, code, detail, duration_ms=response.duration_ms)
+    if not response.departed:
+        code, detail = "unreachable", "The provider could not be reached; nothing was sent."
+        return Result(Outcome.RETRY, None, code, detail, duration_ms=response.duration_ms)
+    code, detail = "no_answer", "The request left Herald, but no usable answer came back."
+    return Result(Outcome.AMBIGUOUS, None, code, detail, duration_ms=response.duration_ms)
+
+
+def broken_success(response: Response) -> Result:
+    """A 2xx that does not look like this provider's: accepted or not, nobody knows."""
+    detail = "The answer said yes but was not in the provider's form."
+    return Result(
+        Outcome.AMBIGUOUS, None, "broken_answer", detail, duration_ms=response.duration_ms
+    )
+
+
+def from_row(row: Row, code: str, response: Response, not_before: datetime | None = None) -> Result:
+    """The Result of a table row for this answer."""
+    return Result(
+        row.outcome,
+        None,
+        row.code or code,
+        row.detail,
+        not_before,
+        row.scope,
+        duration_ms=response.duration_ms,
+    )
+
+
+def by_status(provider: str, response: Response, now: datetime) -> Result:
+    """The rule for what no table names: 5xx may work later, 3xx is a wrong address, 4xx is a no."""
+    status = response.status
+    if status >= 500:
+        row = Row(Outcome.RETRY, f"{provider} had an internal fault ({status}).")
+        wait = from_retry_after(response.header("retry-after"), now)
+        return from_row(row, str(status), response, wait)
+    if status < 300:
+        return broken_success(response)
+    if status < 400:
+        detail = f"{provider} answered with a redirect ({status}); check its base address."
+        return from_row(Row(Outcome.CONFIG_ERROR, detail, "lane"), str(status), response)
+    detail = f"{provider} refused the message in a way Herald does not know (status {status})."
+    return from_row(Row(Outcome.REJECTED, detail), UNMAPPED, response)
+
+
+def json_object(body: bytes) -> Mapping[str, Any]:
+    """The body as a JSON object; empty when it is anything else."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def expired(channel: str) -> Result:
+    """A message whose time is over is never handed over."""
+    detail = f"The {channel} message expired before it could be handed over."
+    return Result(Outcome.REJECTED, None, "expired", detail)
+
+
+def not_attempted() -> Result:
+    """Time ran out, or the provider fell silent, before this message's turn."""
+    detail = "The provider stopped answering, so this message was not attempted."
+    return Result(Outcome.RETRY, None, "not_attempted", detail)
+
+
+def unencodable() -> Result:
+    """Text that is not text (half of a surrogate pair) cannot be put on any wire."""
+    detail = "The content holds characters that cannot be written as UTF-8."
+    return Result(Outcome.REJECTED, None, "bad_characters", detail)
+
+
+def _not_begun(lane: Result | None) -> Result:
+    if lane is not None:
+        return replace(lane, duration_ms=0)
+    return not_attempted()

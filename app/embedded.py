@@ -81,6 +81,11 @@ class Embedded:
                     seat.take()
         return [seat.name for seat in dead]
 
+    def pids(self) -> set[int]:
+        """Process ids of the servers this process runs."""
+        processes = [seat.server.process for seat in self._seats()]
+        return {process.pid for process in processes if process}
+
     def stop(self) -> None:
         """Stop the servers this process started; those of others go on."""
         for seat in self._seats():

@@ -30,6 +30,7 @@ from app.servers.process import (
     command_name,
     free_port,
     is_alive,
+    open_log,
     spawn,
     stop,
     tail,
@@ -40,7 +41,7 @@ USER: Final = "herald"
 DATABASE: Final = "herald"
 NOBODY: Final = Identity(65534, 65534)
 START_SECONDS: Final = 60.0
-STOP_SECONDS: Final = 20.0
+STOP_SECONDS: Final = 10.0
 
 # For a machine shared with the rest of Herald: 2 cores, some GB. Durability stays as delivered:
 # fsync and synchronous_commit are on, because an accepted message must survive a power cut.
@@ -154,8 +155,7 @@ class Postgres:
         )
 
     def _run(self, programs: Programs) -> bool:
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as output:
+        with open_log(self.log) as output:
             self.process = spawn(
                 [
                     programs.path("postgres"),

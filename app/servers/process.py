@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Final, TypeAlias
 
 LOOPBACK: Final = "127.0.0.1"
+LOG_BYTES: Final = 10_000_000
 _PR_SET_PDEATHSIG: Final = 1
 
 Output: TypeAlias = int | IO[bytes] | None
@@ -154,6 +155,14 @@ def wait_until(ready: Callable[[], bool], seconds: float, pause: float = 0.02) -
             return False
         time.sleep(pause)
     return True
+
+
+def open_log(path: Path) -> IO[bytes]:
+    """A log a server appends to; what earlier runs wrote is set aside once it is large."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > LOG_BYTES:
+        path.replace(path.with_name(f"{path.name}.1"))
+    return path.open("ab")
 
 
 def tail(path: Path, lines: int = 12) -> str:

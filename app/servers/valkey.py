@@ -15,6 +15,7 @@ from app.servers.process import (
     LOOPBACK,
     ServerError,
     free_port,
+    open_log,
     spawn,
     stop,
     tail,
@@ -22,7 +23,7 @@ from app.servers.process import (
 )
 
 START_SECONDS: Final = 30.0
-STOP_SECONDS: Final = 10.0
+STOP_SECONDS: Final = 5.0
 
 
 def find_program() -> str:
@@ -97,8 +98,7 @@ class Valkey:
     def _run(self, program: str) -> bool:
         config = self.folder / "valkey.conf"
         write_private(config, self._configuration())
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as output:
+        with open_log(self.log) as output:
             self.process = spawn([program, str(config)], output=output, cwd=self.folder)
         process = self.process
         wait_until(lambda: process.poll() is not None or self.answers(), START_SECONDS)

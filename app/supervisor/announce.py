@@ -1,0 +1,34 @@
+"""What a newcomer reads once everything runs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def announcement(facts: Mapping[str, Any], var_dir: Path) -> str:
+    """Addresses, demo members and demo keys, from the facts of `run.json`."""
+    lines = ["", "Herald is running.", ""]
+    lines.append(f"  Console   {facts['web_url']}")
+    lines.append(f"  API       {facts['web_url']}/api/v1/docs")
+    if facts["sandbox_url"]:
+        lines.append(f"  Sandbox   {facts['sandbox_url']}   (no message leaves this machine)")
+    lines += _members(facts["members"]) + _keys(facts["keys"])
+    lines += ["", f"Logs are in {var_dir / 'log'}. Ctrl-C stops everything.", ""]
+    return "\n".join(lines)
+
+
+def _members(members: list[Mapping[str, str]]) -> list[str]:
+    if not members:
+        return []
+    roles = max(len(member["role"]) for member in members)
+    emails = max(len(member["email"]) for member in members)
+    rows = [
+        f"    {member['role']:<{roles}}   {member['email']:<{emails}}   {member['password']}"
+        for member in members
+    ]
+    return ["", "  Sign in as (role, e-mail, password)", *rows]
+
+
+def _keys(keys: Mapping[str, str | None]) -> list[str]:
+    rows = [f"    {name:<5} {key}" for name, key in keys.items() if key]
+    return ["", "  API keys", *rows] if rows else []

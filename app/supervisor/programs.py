@@ -1,0 +1,111 @@
+"""What runs on one machine, in the order it is started, and on which ports."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from app.embedded import Urls
+from app.servers.process import free_port
+from app.settings import Settings
+from app.supervisor.child import Program
+
+ROOT: Final = Path(__file__).resolve().parent.parent.parent
+WEB_WORKERS: Final = 2
+WEB_THREADS: Final = 8
+SANDBOX_PORT: Final = 8025
+SMTP_PORT: Final = 8026
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where this Herald listens; `notes` are sentences about ports that were taken."""
+
+    host: str
+    web_port: int
+    sandbox_port: int
+    smtp_port: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def web_url(self) -> str:
+        """The console as seen from this machine."""
+        return f"http://{_reachable(self.host)}:{self.web_port}"
+
+    @property
+    def sandbox_url(self) -> str:
+        """The sandbox's HTTP address."""
+        return f"http://127.0.0.1:{self.sandbox_port}"
+
+
+def find_place(settings: Settings) -> Place:
+    """The wanted ports where they are free, others where not."""
+    web = free_port(settings.port, settings.host)
+    sandbox = free_port(SANDBOX_PORT)
+    smtp = free_port(SMTP_PORT)
+    notes = []
+    if web != settings.port:
+        notes.append(
+            f"Port {settings.port} is taken by another program; the console is on port {web}. "
+            "Choose one yourself with PORT=."
+        )
+    if sandbox != SANDBOX_PORT:
+        notes.append(f"Port {SANDBOX_PORT} is taken; the sandbox is on port {sandbox}.")
+    return Place(settings.host, web, sandbox, smtp, tuple(notes))
+
+
+def environment(
+    inherited: Mapping[str, str], settings: Settings, urls: Urls, place: Place
+) -> dict[str, str]:
+    """What every process is told: the inherited environment, with real addresses in it."""
+    environ = dict(inherited)
+    for name in ("DATABASE_URL_FILE", "REDIS_URL_FILE"):
+        environ.pop(name, None)
+    environ.update(
+        DATABASE_URL=urls.database_url,
+        REDIS_URL=urls.redis_url,
+        HERALD_VAR_DIR=str(settings.var_dir),
+        HERALD_HOST=place.host,
+        PORT=str(place.web_port),
+        PYTHONUNBUFFERED="1",
+    )
+    environ.setdefault("HERALD_PUBLIC_URL", place.web_url)
+    environ.setdefault("SANDBOX_URL", place.sandbox_url)
+    return environ
+
+
+def sandbox(environ: Mapping[str, str], settings: Settings, place: Place) -> Program:
+    """The stand-in for the providers; everyone else reads the credentials it writes."""
+    command = python("app.sandbox.serve", "--host", "127.0.0.1")
+    command += ["--port", str(place.sandbox_port), "--smtp-port", str(place.smtp_port)]
+    command += ["--var-dir", str(settings.var_dir), "--callback-url", place.web_url]
+    return Program("sandbox", command, environ, ROOT)
+
+
+def workers(environ: Mapping[str, str]) -> list[Program]:
+    """One process per lane, so that a campaign never stands before a sign-in code."""
+    programs = [
+        Program(f"worker-{lane}", python("workers.main", "--lane", lane), environ, ROOT)
+        for lane in ("transactional", "bulk")
+    ]
+    return [*programs, Program("scheduler", python("workers.scheduler"), environ, ROOT)]
+
+
+def web(environ: Mapping[str, str], place: Place) -> Program:
+    """The console, the API and the hooks."""
+    command = python("granian", "--interface", "wsgi", "--no-ws", "--log-level", "info")
+    command += ["--host", place.host, "--port", str(place.web_port)]
+    command += ["--workers", str(WEB_WORKERS), "--blocking-threads", str(WEB_THREADS)]
+    command += ["--respawn-failed-workers", "--workers-kill-timeout", "8", "wsgi:app"]
+    return Program("web", command, environ, ROOT)
+
+
+def python(module: str, *arguments: str) -> list[str]:
+    """Command line of a module of ours, run by this interpreter."""
+    return [sys.executable, "-m", module, *arguments]
+
+
+def _reachable(host: str) -> str:
+    """A wildcard is listened on, not visited."""
+    return "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104

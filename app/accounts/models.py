@@ -26,14 +26,34 @@ class Member(Model):
     name: Mapped[str]
     role: Mapped[str]
     password_hash: Mapped[str]
-    # Signing out everywhere, disabling and a new password raise it; older sessions end at once.
-    session_epoch: Mapped[int] = mapped_column(server_default="1")
+    # Given by somebody else, shown once: nothing but a new password can be done with it.
+    password_temporary: Mapped[bool] = mapped_column(server_default=text("false"))
     timezone: Mapped[str] = mapped_column(server_default="UTC")
-    failed_sign_ins: Mapped[int] = mapped_column(server_default="0")
-    locked_until: Mapped[datetime | None]
     disabled_at: Mapped[datetime | None]
     last_seen_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class MemberSession(Model):
+    """One sign-in of one browser. Signing out deletes the row: the cookie is worthless at once."""
+
+    __tablename__ = "member_session"
+
+    token_hash: Mapped[str] = mapped_column(primary_key=True)  # SHA-256 of what the cookie holds
+    member_id: Mapped[int] = mapped_column(ForeignKey("member.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+
+
+class SignInThrottle(Model):
+    """Failed sign-ins with one e-mail address, known or not: both are treated the same."""
+
+    __tablename__ = "sign_in_throttle"
+
+    email_hash: Mapped[str] = mapped_column(primary_key=True)  # SHA-256 of the lower-cased address
+    failures: Mapped[int]
+    last_at: Mapped[datetime]
+    locked_until: Mapped[datetime | None]
 
 
 class ApiKey(Model):
@@ -46,6 +66,8 @@ class ApiKey(Model):
     secret_hash: Mapped[str] = mapped_column(unique=True)
     hint: Mapped[str]  # `hk_live_…9f2a`: enough to recognise, not to use
     scopes: Mapped[list[str]]
+    # CIDR blocks the key may be used from; empty: anywhere.
+    networks: Mapped[list[str]] = mapped_column(server_default=text("'{}'::text[]"))
     test: Mapped[bool] = mapped_column(server_default=text("false"))
     created_by: Mapped[int | None] = mapped_column(ForeignKey("member.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
@@ -63,9 +85,11 @@ class AuditEntry(Model):
     at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     member_id: Mapped[int | None] = mapped_column(ForeignKey("member.id"), index=True)
     actor: Mapped[str]  # name as it was then
+    actor_kind: Mapped[str] = mapped_column(server_default="member")  # member, key, system
     action: Mapped[str]  # `campaign.launch`
     subject: Mapped[str]  # public id, or a name
     detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    ip: Mapped[str | None]
 
 
 class WorkspaceSetting(Model):

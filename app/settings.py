@@ -62,6 +62,14 @@ class Settings:
     alert_email: str = ""
     alert_webhook: str = ""
     metrics_token: str = ""
+    # Calls of the API that one key may make in a minute.
+    api_rate: int = 120_000
+    # How many proxies in front of us may be believed about the caller's address.
+    trusted_proxies: int = 0
+    # Names under which this console may be asked for; empty: any.
+    trusted_hosts: tuple[str, ...] = ()
+    # Tries of one message before it becomes a dead letter.
+    retry_attempts: int = 8
     secure_cookies: bool = False
     providers: ProviderSettings = field(default_factory=ProviderSettings)
     sandbox: ProviderSettings = field(default_factory=ProviderSettings)
@@ -75,7 +83,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the environment. Raises SettingsError with one sentence that names the variable."""
     env = _Environment(os.environ if environ is None else environ)
     var_dir = Path(env.text("HERALD_VAR_DIR", "var")).absolute()
-    port = env.port("PORT", 8000)
+    port = env.number("PORT", 8000, 1, 65535)
     host = env.text("HERALD_HOST", "127.0.0.1")
     public_url = env.text("HERALD_PUBLIC_URL", f"http://127.0.0.1:{port}").rstrip("/")
     sandbox = _sandbox(var_dir)
@@ -94,6 +102,10 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         alert_email=env.text("ALERT_EMAIL", ""),
         alert_webhook=env.text("ALERT_WEBHOOK", ""),
         metrics_token=env.text("METRICS_TOKEN", ""),
+        api_rate=env.number("HERALD_API_RATE", 120_000, 1, 100_000_000),
+        trusted_proxies=env.number("HERALD_TRUSTED_PROXIES", 0, 0, 10),
+        trusted_hosts=env.words("HERALD_TRUSTED_HOSTS"),
+        retry_attempts=env.number("RETRY_ATTEMPTS", 8, 1, 100),
         secure_cookies=public_url.startswith("https://"),
         providers=_providers(env, sandbox),
         sandbox=sandbox,
@@ -124,10 +136,10 @@ class _Environment:
     def words(self, name: str) -> tuple[str, ...]:
         return tuple(word.strip() for word in self.text(name, "").split(",") if word.strip())
 
-    def port(self, name: str, default: int) -> int:
+    def number(self, name: str, default: int, least: int, most: int) -> int:
         value = self.text(name, str(default))
-        if not value.isdigit() or not 0 < int(value) < 65536:
-            raise SettingsError(f"{name} must be a port number from 1 to 65535, not {value!r}.")
+        if not value.isdigit() or not least <= int(value) <= most:
+            raise SettingsError(f"{name} must be a number from {least} to {most}, not {value!r}.")
         return int(value)
 
 
@@ -158,7 +170,14 @@ _GROUPS = (
         "twilio_messaging_service_sid",
         "twilio_url",
     ),
-    ("apns_key", "apns_key_id", "apns_team_id", "apns_topic", "apns_url", "apns_sandbox_url"),
+    (
+        "apns_key",
+        "apns_key_id",
+        "apns_team_id",
+        "apns_topic",
+        "apns_url",
+        "apns_sandbox_url",
+    ),
     ("fcm_service_account", "fcm_url"),
     ("smtp_url",),
 )

@@ -41,13 +41,18 @@ class Notification(Model):
             postgresql_where=text("campaign_id is not null and previous_id is null"),
         ),
         Index(
+            "ix_notification_previous_id",
+            "previous_id",
+            postgresql_where=text("previous_id is not null"),
+        ),
+        Index(
             "ix_notification_held",
             "send_after",
             postgresql_where=text("status = 'held'"),
         ),
         Index(
             "ix_notification_unknown",
-            "id",
+            "send_after",
             postgresql_where=text("status = 'unknown'"),
         ),
         Index(
@@ -103,12 +108,12 @@ class Batch(Model):
             "ix_batch_open",
             "state",
             "nudged_at",
-            postgresql_where=text("state not in ('done', 'parked')"),
+            postgresql_where=text("state in ('pending', 'claimed', 'dispatching')"),
         ),
         Index(
             "ix_batch_campaign_id_open",
             "campaign_id",
-            postgresql_where=text("state not in ('done', 'parked')"),
+            postgresql_where=text("state in ('pending', 'claimed', 'dispatching')"),
         ),
     )
 

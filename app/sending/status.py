@@ -39,7 +39,9 @@ FORWARD: Final[dict[str, frozenset[str]]] = {
     "sending": frozenset(
         {"accepted", "delivered", "bounced", "failed", "held", "unknown", "queued"}
     ),
-    "unknown": frozenset({"queued", "accepted", "delivered", "bounced", "failed", "expired"}),
+    "unknown": frozenset(
+        {"queued", "held", "accepted", "delivered", "bounced", "failed", "expired"}
+    ),
     "accepted": frozenset({"delivered", "bounced"}),
     # An asynchronous bounce may follow a delivery.
     "delivered": frozenset({"bounced"}),
@@ -77,6 +79,18 @@ REASONS: Final = {
     "gave_up": "All tries were used up.",
     "no_answer": "The provider never answered, and nothing shows that the message went out.",
     "poison": "The message was parked after it stopped three workers.",
+    # What the other side said after the provider had taken the message.
+    "mailbox_unknown": "The mailbox does not exist.",
+    "mailbox_full": "The mailbox is full.",
+    "refused": "The receiving side refused the message by its policy.",
+    "blocked": "The receiving side did not take the message.",
+    "provider_dropped": "The provider did not try, because of what it knows of the address.",
+    "unreachable": "The telephone could not be reached.",
+    "not_mobile": "The number cannot get text messages.",
+    "carrier_busy": "The carrier was too busy to take the message.",
+    "carrier_filtered": "The carrier filtered the message.",
+    "stopped": "The person had texted STOP.",
+    "undeliverable": "The message could not be delivered.",
 }
 
 

@@ -48,7 +48,7 @@ def upgrade() -> None:
         sa.Column(
             "password_temporary", sa.Boolean(), server_default=sa.text("false"), nullable=False
         ),
-        sa.Column("timezone", sa.Text(), server_default="UTC", nullable=False),
+        sa.Column("timezone", sa.Text(), server_default="", nullable=False),
         sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column(
@@ -64,29 +64,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_member")),
     )
     op.create_index("uq_member_email", "member", [sa.literal_column("lower(email)")], unique=True)
-    op.create_table(
-        "member_session",
-        sa.Column("token_hash", sa.Text(), nullable=False),
-        sa.Column("member_id", sa.BigInteger(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["member_id"],
-            ["member.id"],
-            name=op.f("fk_member_session_member_id"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_member_session")),
-    )
-    op.create_index(op.f("ix_member_session_member_id"), "member_session", ["member_id"])
-    op.create_table(
-        "sign_in_throttle",
-        sa.Column("email_hash", sa.Text(), nullable=False),
-        sa.Column("failures", sa.Integer(), nullable=False),
-        sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("locked_until", sa.DateTime(timezone=True), nullable=True),
-        sa.PrimaryKeyConstraint("email_hash", name=op.f("pk_sign_in_throttle")),
-    )
     op.create_table(
         "workspace_setting",
         sa.Column("key", sa.Text(), nullable=False),
@@ -156,9 +133,6 @@ def downgrade() -> None:
     op.drop_table("audit_entry")
     op.drop_table("api_key")
     op.drop_table("workspace_setting")
-    op.drop_table("sign_in_throttle")
-    op.drop_index(op.f("ix_member_session_member_id"), table_name="member_session")
-    op.drop_table("member_session")
     op.drop_index("uq_member_email", table_name="member")
     op.drop_table("member")
     op.drop_index(

@@ -13,7 +13,7 @@ def upgrade() -> None:
         "engagement_count",
         sa.Column("campaign_id", sa.BigInteger(), nullable=False),
         sa.Column("channel", sa.Text(), nullable=False),
-        sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("slot", sa.DateTime(timezone=True), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("verdict", sa.Text(), nullable=False),
         sa.Column("link_id", sa.BigInteger(), nullable=False),
@@ -22,25 +22,29 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint(
             "campaign_id",
             "channel",
-            "hour",
+            "slot",
             "kind",
             "verdict",
             "link_id",
             name=op.f("pk_engagement_count"),
         ),
     )
+    op.create_index("ix_engagement_count_slot", "engagement_count", ["slot"], unique=False)
     op.create_table(
         "engagement_delta",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
-        sa.Column("campaign_id", sa.BigInteger(), nullable=True),
+        sa.Column("campaign_id", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("channel", sa.Text(), nullable=False),
-        sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("slot", sa.DateTime(timezone=True), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("verdict", sa.Text(), nullable=False),
-        sa.Column("link_id", sa.BigInteger(), nullable=True),
+        sa.Column("link_id", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("events", sa.Integer(), nullable=False),
         sa.Column("firsts", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_engagement_delta")),
+    )
+    op.create_index(
+        "ix_engagement_delta_campaign_id", "engagement_delta", ["campaign_id"], unique=False
     )
     op.create_table(
         "event",
@@ -85,6 +89,9 @@ def upgrade() -> None:
         ),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
+        sa.Column(
+            "due_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
         sa.Column("applied_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_receipt")),
@@ -92,7 +99,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_receipt_waiting",
         "receipt",
-        ["id"],
+        ["due_at"],
         unique=False,
         postgresql_where=sa.text("applied_at is null"),
     )
@@ -268,5 +275,7 @@ def downgrade() -> None:
     op.drop_index("ix_event_notification_id", table_name="event")
     op.drop_index("ix_event_contact_id_kind_at", table_name="event")
     op.drop_table("event")
+    op.drop_index("ix_engagement_delta_campaign_id", table_name="engagement_delta")
     op.drop_table("engagement_delta")
+    op.drop_index("ix_engagement_count_slot", table_name="engagement_count")
     op.drop_table("engagement_count")

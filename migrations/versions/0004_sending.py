@@ -73,14 +73,14 @@ def upgrade() -> None:
         "batch",
         ["campaign_id"],
         unique=False,
-        postgresql_where=sa.text("state not in ('done', 'parked')"),
+        postgresql_where=sa.text("state in ('pending', 'claimed', 'dispatching')"),
     )
     op.create_index(
         "ix_batch_open",
         "batch",
         ["state", "nudged_at"],
         unique=False,
-        postgresql_where=sa.text("state not in ('done', 'parked')"),
+        postgresql_where=sa.text("state in ('pending', 'claimed', 'dispatching')"),
     )
     op.create_table(
         "copy",
@@ -201,9 +201,16 @@ def upgrade() -> None:
         postgresql_where=sa.text("status = 'held'"),
     )
     op.create_index(
+        "ix_notification_previous_id",
+        "notification",
+        ["previous_id"],
+        unique=False,
+        postgresql_where=sa.text("previous_id is not null"),
+    )
+    op.create_index(
         "ix_notification_unknown",
         "notification",
-        ["id"],
+        ["send_after"],
         unique=False,
         postgresql_where=sa.text("status = 'unknown'"),
     )
@@ -214,11 +221,39 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("campaign_id is not null and previous_id is null"),
     )
+    op.create_table(
+        "sign_in_throttle",
+        sa.Column("email_hash", sa.Text(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("locked_until", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("email_hash", name=op.f("pk_sign_in_throttle")),
+    )
+    op.create_table(
+        "member_session",
+        sa.Column("token_hash", sa.Text(), nullable=False),
+        sa.Column("member_id", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["member_id"],
+            ["member.id"],
+            name=op.f("fk_member_session_member_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_member_session")),
+    )
+    op.create_index(
+        op.f("ix_member_session_member_id"), "member_session", ["member_id"], unique=False
+    )
     for statement in _partitions(datetime.now(UTC)):
         op.execute(statement)
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("ix_member_session_member_id"), table_name="member_session")
+    op.drop_table("member_session")
+    op.drop_table("sign_in_throttle")
     op.drop_index(
         "uq_notification_campaign_address",
         table_name="notification",
@@ -228,6 +263,11 @@ def downgrade() -> None:
         "ix_notification_unknown",
         table_name="notification",
         postgresql_where=sa.text("status = 'unknown'"),
+    )
+    op.drop_index(
+        "ix_notification_previous_id",
+        table_name="notification",
+        postgresql_where=sa.text("previous_id is not null"),
     )
     op.drop_index(
         "ix_notification_held",
@@ -252,12 +292,12 @@ def downgrade() -> None:
     op.drop_index(
         "ix_batch_open",
         table_name="batch",
-        postgresql_where=sa.text("state not in ('done', 'parked')"),
+        postgresql_where=sa.text("state in ('pending', 'claimed', 'dispatching')"),
     )
     op.drop_index(
         "ix_batch_campaign_id_open",
         table_name="batch",
-        postgresql_where=sa.text("state not in ('done', 'parked')"),
+        postgresql_where=sa.text("state in ('pending', 'claimed', 'dispatching')"),
     )
     op.drop_table("batch")
     op.drop_index("ix_attempt_notification_id", table_name="attempt")

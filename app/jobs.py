@@ -1,0 +1,144 @@
+"""Queue messages: which job runs on which queue, and how one is asked for.
+
+A message carries an id and nothing else. It is sent after the commit and on a best effort: the
+rows are the truth, and the sweeper asks again for whatever the queue forgot. Only this module and
+`workers/` know the queue library.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+from uuid import uuid4
+
+import dramatiq
+import redis
+import structlog
+from dramatiq.brokers.redis import RedisBroker
+from flask import Flask, current_app
+from sqlalchemy.orm import Session
+
+from app.db import after_commit
+
+CHANNELS: Final = ("email", "sms", "ios", "android")
+LANES: Final = ("transactional", "bulk")
+BACKGROUND: Final = "background"  # fan-out, imports, receipts: never in the way of a send
+QUEUES: Final = (*(f"{channel}.{lane}" for channel in CHANNELS for lane in LANES), BACKGROUND)
+
+_EXTENSION: Final = "herald_queue"
+_CHUNK: Final = 500
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One message to be: actor name, queue and arguments (ids)."""
+
+    actor: str
+    queue: str
+    args: tuple[Any, ...]
+
+
+class BulkBroker(RedisBroker):
+    """Dramatiq's Redis broker with a pipelined enqueue of many messages.
+
+    One EVALSHA per message as the broker itself does, but in one round trip per 500: measured at
+    a third of the cost of `send()`.
+    """
+
+    def enqueue_many(self, messages: Sequence[dramatiq.Message[Any]]) -> None:
+        """Enqueue messages for now; raises redis errors."""
+        dispatch = self.scripts["dispatch"]
+        for start in range(0, len(messages), _CHUNK):
+            pipeline = self.client.pipeline(transaction=False)
+            for message in messages[start : start + _CHUNK]:
+                ready = message.copy(options={"redis_message_id": str(uuid4())})
+                dispatch(args=self._arguments(ready), keys=[self.namespace], client=pipeline)
+            pipeline.execute()
+
+    def _arguments(self, message: dramatiq.Message[Any]) -> list[Any]:
+        return [
+            "enqueue",
+            int(time.time() * 1000),
+            message.queue_name,
+            self.broker_id,
+            self.heartbeat_timeout,
+            self.dead_message_ttl,
+            0,
+            self._max_unpack_size(),  # type: ignore[no-untyped-call]
+            message.options["redis_message_id"],
+            message.encode(),
+        ]
+
+
+def connect(redis_url: str, namespace: str = "herald") -> BulkBroker:
+    """A broker that forgets a dead worker within 30 s and never blocks a request for long."""
+    pool = redis.ConnectionPool.from_url(redis_url, socket_connect_timeout=1, socket_timeout=10)
+    broker = BulkBroker(  # type: ignore[no-untyped-call]
+        client=redis.Redis(connection_pool=pool),
+        namespace=f"{namespace}:queue",
+        middleware=[],
+        heartbeat_timeout=15_000,
+        maintenance_chance=50_000,
+    )
+    for queue in QUEUES:
+        broker.declare_queue(queue)
+    return broker
+
+
+def init_app(app: Flask, redis_url: str, namespace: str = "herald") -> None:
+    """Give the app a broker of its own."""
+    app.extensions[_EXTENSION] = connect(redis_url, namespace)
+
+
+def broker() -> BulkBroker:
+    """The current app's broker."""
+    found: BulkBroker = current_app.extensions[_EXTENSION]
+    return found
+
+
+def deliver(batch_id: int, channel: str, lane: str) -> Job:
+    """The job that sends one batch."""
+    return Job(f"deliver_{channel}", f"{channel}.{lane}", (batch_id,))
+
+
+def later(session: Session, actor: str, *args: Any) -> None:
+    """Run a background job once this transaction has committed."""
+    enqueue_after_commit(session, [Job(actor, BACKGROUND, args)])
+
+
+def enqueue_after_commit(session: Session, jobs: Iterable[Job]) -> None:
+    """Send these jobs once this transaction has committed."""
+    waiting = list(jobs)
+    if waiting:
+        after_commit(session, partial(_enqueue_quietly, waiting))
+
+
+def enqueue(jobs: Sequence[Job]) -> bool:
+    """Send jobs now. False when the queue cannot be reached: the sweeper will ask again."""
+    messages: list[dramatiq.Message[Any]] = [
+        dramatiq.Message(
+            queue_name=job.queue, actor_name=job.actor, args=job.args, kwargs={}, options={}
+        )
+        for job in jobs
+    ]
+    try:
+        broker().enqueue_many(messages)
+    except redis.RedisError as error:
+        log.warning("queue_unreachable", jobs=len(jobs), error=type(error).__name__)
+        return False
+    return True
+
+
+def _enqueue_quietly(jobs: Sequence[Job]) -> None:
+    enqueue(jobs)
+
+
+def waiting(queue: str) -> int | None:
+    """Messages in a queue that no worker has taken; None when the queue cannot be reached."""
+    found = broker()
+    try:
+        return int(found.client.llen(f"{found.namespace}:{queue}"))  # type: ignore[arg-type]
+    except redis.RedisError:
+        return None

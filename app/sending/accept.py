@@ -1,0 +1,198 @@
+"""Accept: turn requests into notification rows and batches, in the caller's transaction.
+
+A request that cannot be carried out is answered with `Invalid` (all wrong fields at once) and
+leaves nothing behind; the other requests of the same call are not affected. When the caller's
+transaction commits, the messages exist and cannot be lost: the queue is only nudged afterwards.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from app import ids
+from app.errors import FieldError, Invalid
+from app.sending import batches, ledger
+from app.sending.models import Notification
+from app.sending.recipients import Person, resolve
+from app.sending.requests import Accepted, AcceptedMessage, Caller, SendRequest
+from app.sending.sources import Source, find
+
+FARTHEST: Final = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One row that is to be inserted, for the request at `position`."""
+
+    position: int
+    channel: str
+    values: dict[str, Any]
+
+
+def accept(
+    session: Session, requests: Sequence[SendRequest], caller: Caller, now: datetime
+) -> list[Accepted | Invalid]:
+    """One answer per request, in order."""
+    sources = find(session, requests, now)
+    people = resolve(session, [request.to for request in requests])
+    answers: list[Accepted | Invalid | None] = [None] * len(requests)
+    drafts: list[Draft] = []
+    for position, (request, source, person) in enumerate(
+        zip(requests, sources, people, strict=True)
+    ):
+        problems = _problems(request, source, person, now)
+        if problems or isinstance(source, Invalid):
+            answers[position] = Invalid(problems)
+        else:
+            drafts += plan(position, request, source, person, caller, now)
+    messages = _insert(session, drafts, now)
+    grouped: list[list[AcceptedMessage]] = [[] for _ in requests]
+    for draft, message in zip(drafts, messages, strict=True):
+        grouped[draft.position].append(message)
+    return [answer or Accepted(grouped[position]) for position, answer in enumerate(answers)]
+
+
+def _problems(
+    request: SendRequest, source: Source | Invalid, person: Person, now: datetime
+) -> list[FieldError]:
+    problems = list(source.fields) if isinstance(source, Invalid) else []
+    if request.send_at and request.send_at > now + FARTHEST:
+        message = "send_at may be at most 90 days ahead."
+        problems.append(FieldError("/send_at", "too_far_ahead", message))
+    if request.expires_at and request.expires_at <= max(now, request.send_at or now):
+        message = "expires_at must be in the future, and after send_at."
+        problems.append(FieldError("/expires_at", "already_expired", message))
+    if isinstance(source, Source):
+        problems += _channel_problems(request, source)
+        problems += source.missing_data(request.data, person)
+    return problems
+
+
+def _channel_problems(request: SendRequest, source: Source) -> list[FieldError]:
+    return [
+        FieldError(
+            f"/channels/{index}", "no_content", f"The template has no content for {channel}."
+        )
+        for index, channel in enumerate(request.channels or ())
+        if channel not in source.channels
+    ]
+
+
+def plan(
+    position: int,
+    request: SendRequest,
+    source: Source,
+    person: Person,
+    caller: Caller,
+    now: datetime,
+) -> list[Draft]:
+    """The rows that a request leads to: one per address, or one that says why there is none."""
+    wanted = request.channels or source.channels
+    reachable = [channel for channel in wanted if person.addresses.get(channel)]
+    base = _base(request, source, person, caller, now)
+    if not person.known:
+        return [_not_sent(position, base, wanted[0], "unknown_contact", now)]
+    if request.strategy == "first" and reachable:
+        first, rest = reachable[0], reachable[1:]
+        drafts = _to_addresses(position, base, person, first)
+        drafts[0].values["fallback"] = rest or None
+        return drafts
+    drafts = []
+    for channel in wanted:
+        if channel in reachable:
+            drafts += _to_addresses(position, base, person, channel)
+        elif request.channels:
+            drafts.append(_not_sent(position, base, channel, "no_address", now))
+    return drafts or [_not_sent(position, base, wanted[0], "no_address", now)]
+
+
+def _base(
+    request: SendRequest, source: Source, person: Person, caller: Caller, now: datetime
+) -> dict[str, Any]:
+    later = request.send_at is not None and request.send_at > now
+    return {
+        "accepted_at": now,
+        "origin": caller.origin,
+        "test": caller.test,
+        "lane": source.lane,
+        "status": "held" if later else "queued",
+        "reason": None,
+        "send_after": request.send_at if later else None,
+        "hold_reason": "scheduled" if later else None,
+        "contact_id": person.contact.id if person.contact else None,
+        "topic_id": source.topic_id,
+        "version_id": source.version_id,
+        "data": dict(request.data) or None,
+        "extra": dict(request.metadata) or None,
+        "api_key_id": caller.api_key_id,
+        "request_id": caller.request_id,
+        "expires_at": request.expires_at,
+        "fallback": None,
+        "final_at": None,
+    }
+
+
+def _to_addresses(position: int, base: dict[str, Any], person: Person, channel: str) -> list[Draft]:
+    return [
+        Draft(
+            position,
+            channel,
+            {**base, "channel": channel, "address": address, "device_id": device_id},
+        )
+        for address, device_id in person.addresses[channel]
+    ]
+
+
+def _not_sent(
+    position: int, base: dict[str, Any], channel: str, reason: str, now: datetime
+) -> Draft:
+    return Draft(
+        position,
+        channel,
+        {
+            **base,
+            "channel": channel,
+            "address": None,
+            "device_id": None,
+            "status": "skipped",
+            "reason": reason,
+            "send_after": None,
+            "hold_reason": None,
+            "final_at": now,
+        },
+    )
+
+
+def _insert(session: Session, drafts: Sequence[Draft], now: datetime) -> list[AcceptedMessage]:
+    if not drafts:
+        return []
+    keys = session.scalars(
+        insert(Notification).returning(Notification.id, sort_by_parameter_order=True),
+        [draft.values for draft in drafts],
+    ).all()
+    rows = list(zip(keys, (draft.values for draft in drafts), strict=True))
+    ledger.record(
+        session,
+        [
+            ledger.Moved(None, row["channel"], None, None, row["status"], row["reason"])
+            for _, row in rows
+        ],
+        now,
+    )
+    batches.make(
+        session,
+        [
+            batches.Member(key, row["channel"], row["lane"], row["test"], None, now)
+            for key, row in rows
+            if row["status"] == "queued"
+        ],
+        now,
+    )
+    return [
+        AcceptedMessage(key, ids.encode("ntf", key), row["channel"], row["status"], row["reason"])
+        for key, row in rows
+    ]

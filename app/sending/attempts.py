@@ -1,0 +1,83 @@
+"""Attempts: what a provider answered, written while a batch is still running."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.channels.base import Outcome, Result
+from app.sending.batches import Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer about one notification."""
+
+    notification_id: int
+    number: int
+    provider: str
+    result: Result
+    at: datetime
+
+
+def write(session: Session, claim: Claim, answers: Sequence[Answer]) -> None:
+    """Insert the answers in one statement."""
+    if not answers:
+        return
+    session.execute(
+        text(
+            """
+            insert into attempt (notification_id, batch_id, fence, number, at, provider, outcome,
+                                 code, detail, provider_id, not_before, duration_ms)
+            select v.id, :batch, :fence, v.number, v.at, v.provider, v.outcome, v.code, v.detail,
+                   v.provider_id, v.not_before, v.ms
+              from unnest(
+                cast(:ids as bigint[]), cast(:numbers as int[]), cast(:ats as timestamptz[]),
+                cast(:providers as text[]), cast(:outcomes as text[]), cast(:codes as text[]),
+                cast(:details as text[]), cast(:provider_ids as text[]),
+                cast(:not_befores as timestamptz[]), cast(:durations as int[])
+              ) v(id, number, at, provider, outcome, code, detail, provider_id, not_before, ms)
+            on conflict (batch_id, fence, notification_id) do nothing
+            """
+        ),
+        {
+            "batch": claim.id,
+            "fence": claim.fence,
+            "ids": [answer.notification_id for answer in answers],
+            "numbers": [answer.number for answer in answers],
+            "ats": [answer.at for answer in answers],
+            "providers": [answer.provider for answer in answers],
+            "outcomes": [answer.result.outcome.value for answer in answers],
+            "codes": [answer.result.code for answer in answers],
+            "details": [answer.result.detail for answer in answers],
+            "provider_ids": [answer.result.provider_id for answer in answers],
+            "not_befores": [answer.result.not_before for answer in answers],
+            "durations": [answer.result.duration_ms for answer in answers],
+        },
+    )
+
+
+def of_batch(session: Session, batch_id: int, fence: int) -> dict[int, Answer]:
+    """notification -> the answer that was written before the batch's worker died."""
+    rows = session.execute(
+        text(
+            """
+            select notification_id, number, provider, outcome, code, detail, provider_id,
+                   not_before, duration_ms, at
+              from attempt where batch_id = :batch and fence = :fence
+            """
+        ),
+        {"batch": batch_id, "fence": fence},
+    )
+    return {
+        row[0]: Answer(
+            row[0],
+            row[1],
+            row[2],
+            Result(Outcome(row[3]), row[6], row[4], row[5], row[7], duration_ms=row[8]),
+            row[9],
+        )
+        for row in rows
+    }

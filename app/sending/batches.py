@@ -1,0 +1,162 @@
+"""Batches: the unit of work and of the lease. Claim, dispatch, renew, finish, release.
+
+A claim is one conditional UPDATE. It raises the batch's fencing number, and every later step names
+that number: a worker that was paused and wakes up late can neither send nor write.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app import jobs
+from app.sending.models import Batch
+
+SIZE: Final = 500
+# Renewed every few seconds while a worker lives; what a dead one held is back in work after this.
+LEASE: Final = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A batch that is ours for now."""
+
+    id: int
+    fence: int
+    channel: str
+    lane: str
+    test: bool
+    campaign_id: int | None
+    ids: Sequence[int]
+    accepted_from: datetime
+    accepted_to: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A queued notification that is to be put into a batch."""
+
+    id: int
+    channel: str
+    lane: str
+    test: bool
+    campaign_id: int | None
+    accepted_at: datetime
+
+
+def make(session: Session, members: Iterable[Member], now: datetime) -> list[int]:
+    """Put queued notifications into new batches and ask for them after the commit."""
+    groups: dict[tuple[str, str, bool, int | None], list[Member]] = {}
+    for member in members:
+        key = (member.channel, member.lane, member.test, member.campaign_id)
+        groups.setdefault(key, []).append(member)
+    batches = [
+        Batch(
+            channel=channel,
+            lane=lane,
+            test=test,
+            campaign_id=campaign,
+            ids=[member.id for member in part],
+            accepted_from=min(member.accepted_at for member in part),
+            accepted_to=max(member.accepted_at for member in part),
+            created_at=now,
+            nudged_at=now,
+        )
+        for (channel, lane, test, campaign), group in groups.items()
+        for part in (group[i : i + SIZE] for i in range(0, len(group), SIZE))
+    ]
+    session.add_all(batches)
+    session.flush()
+    jobs.enqueue_after_commit(
+        session, [jobs.deliver(batch.id, batch.channel, batch.lane) for batch in batches]
+    )
+    return [batch.id for batch in batches]
+
+
+_OPEN_LANE: Final = """
+    not exists (
+      select from lane_state l where l.channel = b.channel and l.lane = b.lane
+        and (l.paused_at is not null or l.closed_until > :now)
+    )
+    and not exists (
+      select from campaign c where c.id = b.campaign_id and c.status = 'paused'
+    )
+"""
+
+
+def claim(session: Session, batch_id: int, owner: str, now: datetime) -> Claim | None:
+    """Take a pending batch, unless its lane is closed or its campaign paused. None: not ours."""
+    row = session.execute(
+        text(
+            f"""
+            update batch b set state = 'claimed', owner = :owner, fence = fence + 1,
+                   lease_until = :until
+             where id = :id and state = 'pending' and {_OPEN_LANE}
+            returning id, fence, channel, lane, test, campaign_id, ids, accepted_from, accepted_to
+            """
+        ),
+        {"id": batch_id, "owner": owner, "now": now, "until": now + LEASE},
+    ).one_or_none()
+    return Claim(*row) if row else None
+
+
+def dispatch(session: Session, claim: Claim, now: datetime) -> bool:
+    """Mark that bytes are about to leave. False: the lease was lost, or the campaign paused."""
+    changed = session.execute(
+        text(
+            f"""
+            update batch b set state = 'dispatching', lease_until = :until, dispatched_at = :now
+             where id = :id and fence = :fence and state = 'claimed' and {_OPEN_LANE}
+            """
+        ),
+        {"id": claim.id, "fence": claim.fence, "now": now, "until": now + LEASE},
+    )
+    return bool(changed.rowcount)  # type: ignore[attr-defined]
+
+
+def renew(session: Session, held: Sequence[Claim], now: datetime) -> None:
+    """Push the leases of live batches ahead, in one statement."""
+    session.execute(
+        text(
+            """
+            update batch b set lease_until = :until
+              from unnest(cast(:ids as bigint[]), cast(:fences as int[])) v(id, fence)
+             where b.id = v.id and b.fence = v.fence and b.state in ('claimed', 'dispatching')
+            """
+        ),
+        {
+            "ids": [item.id for item in held],
+            "fences": [item.fence for item in held],
+            "until": now + LEASE,
+        },
+    )
+
+
+def finish(session: Session, claim: Claim, now: datetime) -> bool:
+    """Close the batch. False: someone else took it over, nothing may be written."""
+    changed = session.execute(
+        text(
+            """
+            update batch set state = 'done', done_at = :now, lease_until = null
+             where id = :id and fence = :fence and state in ('claimed', 'dispatching')
+            """
+        ),
+        {"id": claim.id, "fence": claim.fence, "now": now},
+    )
+    return bool(changed.rowcount)  # type: ignore[attr-defined]
+
+
+def release(session: Session, claim: Claim) -> None:
+    """Give a claimed batch back, unsent: its lane closed or its campaign paused meanwhile."""
+    session.execute(
+        text(
+            """
+            update batch set state = 'pending', owner = null, lease_until = null
+             where id = :id and fence = :fence and state = 'claimed'
+            """
+        ),
+        {"id": claim.id, "fence": claim.fence},
+    )

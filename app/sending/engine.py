@@ -1,0 +1,45 @@
+"""What a sending process needs besides the database: put together once, then passed along."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.channels.base import Provider
+from app.channels.registry import Registry
+from app.settings import Settings
+from app.signing import Signer
+
+
+class Registered(Protocol):
+    """Who carries a channel's messages; a test key's messages always go to the sandbox."""
+
+    def provider(self, channel: str, test: bool = False) -> Provider: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Providers, signers and the few settings that end up inside messages."""
+
+    providers: Registered
+    owner: str
+    public_url: str
+    mail_from: str
+    mail_from_name: str
+    signers: Mapping[str, Signer]
+    retry_attempts: int
+
+
+def build(settings: Settings, owner: str) -> Engine:
+    """The engine of this process; `owner` names it in leases."""
+    return Engine(
+        providers=Registry(settings),
+        owner=owner,
+        public_url=settings.public_url,
+        mail_from=settings.mail_from,
+        mail_from_name=settings.mail_from_name,
+        signers={
+            purpose: Signer(settings.secret_key, purpose, settings.old_secret_keys)
+            for purpose in ("track", "unsubscribe", "preferences", "device")
+        },
+        retry_attempts=settings.retry_attempts,
+    )

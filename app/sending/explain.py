@@ -1,0 +1,87 @@
+"""Explain: the whole decision for a request, with the real gates and the real text, sending nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.accounts import workspace
+from app.errors import Invalid
+from app.policy.decide import Decision, Gate, decide, trace
+from app.sending import accept as accepting
+from app.sending import facts as loading
+from app.sending import rules as limits
+from app.sending.compose import render
+from app.sending.engine import Engine
+from app.sending.facts import Row
+from app.sending.requests import Caller, SendRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One message that would be made: what would become of it, and why."""
+
+    channel: str
+    address: str | None
+    provider: str
+    decision: Decision
+    gates: Sequence[Gate]
+    content: Any  # Rendered, RenderFailure, or None when there is no address
+
+
+def explain(
+    session: Session, engine: Engine, request: SendRequest, caller: Caller, now: datetime
+) -> list[Explained] | Invalid:
+    """Carry the request out in a savepoint that is rolled back: what would happen, did."""
+    savepoint = session.begin_nested()
+    try:
+        answer = accepting.accept(session, [request], caller, now)[0]
+        if isinstance(answer, Invalid):
+            return answer
+        return [
+            item
+            for message in answer.messages
+            for item in explain_rows(session, engine, [message.key], message.channel, now)
+        ]
+    finally:
+        savepoint.rollback()
+        session.info.pop("herald_after_commit", None)
+
+
+def explain_rows(
+    session: Session, engine: Engine, keys: Sequence[int], channel: str, now: datetime
+) -> list[Explained]:
+    """The decision for messages that exist: for support, at any time."""
+    rules = limits.current(session)
+    between = _between(session, keys)
+    rows = loading.load(session, keys, channel, between, rules, now)
+    provider = engine.providers.provider(channel).name
+    return [
+        Explained(
+            channel=row.channel,
+            address=row.address,
+            provider=provider,
+            decision=decide(row.policy, rules, now),
+            gates=trace(row.policy, rules, now),
+            content=_content(session, engine, row),
+        )
+        for row in rows
+    ]
+
+
+def _content(session: Session, engine: Engine, row: Row) -> Any:
+    if row.address is None:
+        return None
+    tracked = workspace.get(session).tracking
+    return render(session, engine, [row], tracked=tracked)[0][1]
+
+
+def _between(session: Session, keys: Sequence[int]) -> tuple[datetime, datetime]:
+    first, last = session.execute(
+        text("select min(accepted_at), max(accepted_at) from notification where id = any(:ids)"),
+        {"ids": list(keys)},
+    ).one()
+    return first, last

@@ -1,0 +1,171 @@
+"""From answers to consequences: states, retries, dead addresses, closed lanes, incidents."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.alerts import incidents
+from app.audience import devices, suppressions
+from app.audience.suppressions import Entry
+from app.channels.base import Outcome, Result
+from app.sending import fallback, retry, states
+from app.sending.attempts import Answer
+from app.sending.batches import Claim
+from app.sending.engine import Engine
+from app.sending.facts import Row
+from app.sending.models import LaneState
+from app.sending.retry import Next, Tried
+from app.sending.states import Change
+
+CONFIG_PAUSE: Final = timedelta(seconds=30)
+_SUPPRESSION_KIND: Final = {"email": "email", "sms": "phone"}
+_SUPPRESSED_FOR: Final = {Outcome.RECIPIENT_DEAD: "invalid", Outcome.SUPPRESSED: "stop"}
+
+
+def record(
+    session: Session,
+    engine: Engine,
+    claim: Claim,
+    rows: Sequence[Row],
+    answers: Sequence[Answer],
+    settled: Sequence[Change],
+    now: datetime,
+) -> None:
+    """Write the state that follows from each answer, and everything else that follows from it."""
+    by_id = {row.id: row for row in rows}
+    changes = list(settled)
+    gave_up: list[tuple[Row, Answer, Next]] = []
+    for answer in answers:
+        row = by_id[answer.notification_id]
+        following = retry.after(answer.result, _tried(engine, row, answer), now)
+        changes.append(_change(row, answer, following))
+        if following.status in ("failed", "skipped"):
+            gave_up.append((row, answer, following))
+    states.move(session, changes, now, (claim.accepted_from, claim.accepted_to))
+    _addresses(session, gave_up, now)
+    _lane(session, claim, answers, now)
+    _incidents(session, claim, gave_up, answers, now)
+    fall_back(session, [row for row, _, _ in gave_up], now)
+
+
+def fall_back(session: Session, rows: Iterable[Row], now: datetime) -> None:
+    """Messages of the strategy `first` go on to the person's next channel."""
+    for row in rows:
+        if row.fallback:
+            fallback.next_channel(session, row.id, now)
+
+
+def _tried(engine: Engine, row: Row, answer: Answer) -> Tried:
+    return Tried(
+        attempts=answer.number,
+        klass=row.klass,
+        accepted_at=row.accepted_at,
+        expires_at=row.expires_at,
+        allowed=engine.retry_attempts,
+    )
+
+
+def _change(row: Row, answer: Answer, following: Next) -> Change:
+    """A try that a set-up error stopped is not the message's fault and does not count."""
+    counts = answer.result.outcome is not Outcome.CONFIG_ERROR
+    return Change(
+        notification_id=row.id,
+        status=following.status,
+        reason=following.reason,
+        at=answer.at,
+        attempts=answer.number if counts else row.attempts,
+        send_after=following.send_after,
+        hold_reason=following.hold_reason,
+        provider=answer.provider,
+        provider_id=answer.result.provider_id,
+    )
+
+
+def _addresses(
+    session: Session, gave_up: Sequence[tuple[Row, Answer, Next]], now: datetime
+) -> None:
+    """Dead tokens are disabled; dead or opted-out addresses are suppressed."""
+    for row, answer, _ in gave_up:
+        result = answer.result
+        if result.outcome is Outcome.RECIPIENT_DEAD and row.device_id is not None:
+            if _registration_is_older(row, result):
+                devices.disable(session, row.device_id, result.code or "dead", now)
+            continue
+        kind = _SUPPRESSION_KIND.get(row.channel)
+        reason = _SUPPRESSED_FOR.get(result.outcome)
+        if kind is not None and reason is not None and row.address:
+            entry = Entry(kind, row.address, reason, notification_id=row.id)
+            suppressions.add(session, [entry], answer.provider, now)
+
+
+def _registration_is_older(row: Row, result: Result) -> bool:
+    """APNs says since when a token is dead: the person may have installed the app again since."""
+    registered = (row.device or {}).get("registered_at")
+    if result.registered_before is None or registered is None:
+        return True
+    return bool(registered <= result.registered_before)
+
+
+def _lane(session: Session, claim: Claim, answers: Sequence[Answer], now: datetime) -> None:
+    """A set-up error or a provider that asks for a pause closes the lane for a while."""
+    until: datetime | None = None
+    why = ""
+    for answer in answers:
+        result = answer.result
+        if result.outcome is Outcome.CONFIG_ERROR:
+            until, why = now + CONFIG_PAUSE, result.detail
+        elif result.outcome is Outcome.THROTTLED and result.scope == "lane" and result.not_before:
+            until, why = result.not_before, result.detail
+    if until is None or claim.test:
+        return
+    statement = insert(LaneState).values(
+        channel=claim.channel, lane=claim.lane, closed_until=until, closed_reason=why
+    )
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[LaneState.channel, LaneState.lane],
+            set_={"closed_until": until, "closed_reason": why},
+        )
+    )
+
+
+def _incidents(
+    session: Session,
+    claim: Claim,
+    gave_up: Sequence[tuple[Row, Answer, Next]],
+    answers: Sequence[Answer],
+    now: datetime,
+) -> None:
+    """One incident per cause: set-up errors at once, others when messages were given up."""
+    causes: Counter[tuple[str, str, str, str]] = Counter()
+    for answer in answers:
+        if answer.result.outcome is Outcome.CONFIG_ERROR:
+            causes[_cause(answer, "config_error")] += 1
+    for _, answer, following in gave_up:
+        if following.reason == "gave_up":
+            causes[_cause(answer, "gave_up")] += 1
+    for (provider, kind, code, detail), count in causes.items():
+        incidents.open_or_count(
+            session,
+            f"{provider}:{kind}:{code}",
+            _TITLES[kind].format(provider=provider, channel=claim.channel),
+            detail,
+            {"provider": provider, "code": code, "channel": claim.channel, "lane": claim.lane},
+            now,
+            severity="critical" if kind == "config_error" else "warning",
+            count=count,
+        )
+
+
+_TITLES: Final = {
+    "config_error": "{provider} refuses our set-up; {channel} waits until it is mended",
+    "gave_up": "Messages by {provider} were given up after all tries",
+}
+
+
+def _cause(answer: Answer, kind: str) -> tuple[str, str, str, str]:
+    return answer.provider, kind, answer.result.code or "none", answer.result.detail

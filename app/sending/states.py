@@ -1,0 +1,111 @@
+"""Moving notifications between states: in bulk, only forward, with the counters."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.sending import ledger
+from app.sending.status import FORWARD, OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Wanted: this notification in this state. It is left alone when that would be backwards."""
+
+    notification_id: int
+    status: str
+    reason: str | None
+    at: datetime
+    attempts: int | None = None
+    send_after: datetime | None = None
+    hold_reason: str | None = None
+    provider: str | None = None
+    provider_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A notification that did move."""
+
+    notification_id: int
+    campaign_id: int | None
+    contact_id: int | None
+    channel: str
+    old: str
+    new: str
+
+
+# `old>new`: the UPDATE itself enforces the order.
+_STEPS: Final = [f"{old}>{new}" for old, following in FORWARD.items() for new in following]
+
+_MOVE: Final = """
+    with wanted as (
+      select * from unnest(
+        cast(:ids as bigint[]), cast(:statuses as text[]), cast(:reasons as text[]),
+        cast(:ats as timestamptz[]), cast(:attempts as int[]), cast(:afters as timestamptz[]),
+        cast(:holds as text[]), cast(:providers as text[]), cast(:provider_ids as text[])
+      ) v(id, status, reason, at, attempts, send_after, hold_reason, provider, provider_id)
+    ), old as (
+      select n.id, n.accepted_at, n.status, n.reason from notification n
+       where n.id = any(:ids) {between} order by n.id for update
+    )
+    update notification n set
+      status = case when f.ok then v.status else n.status end,
+      reason = case when f.ok then v.reason else n.reason end,
+      send_after = case when f.ok then v.send_after else n.send_after end,
+      hold_reason = case when f.ok then v.hold_reason else n.hold_reason end,
+      final_at = case when f.ok and v.status <> all(:open) then v.at else n.final_at end,
+      attempts = greatest(n.attempts, coalesce(v.attempts, 0)),
+      provider = coalesce(v.provider, n.provider),
+      provider_id = coalesce(v.provider_id, n.provider_id),
+      handed_at = case when v.status in ('accepted', 'delivered', 'bounced')
+                       then coalesce(n.handed_at, v.at) else n.handed_at end
+      from wanted v join old o on o.id = v.id,
+           lateral (select o.status || '>' || v.status = any(:steps) as ok) f
+     where n.id = o.id and n.accepted_at = o.accepted_at
+    returning n.id, n.campaign_id, n.contact_id, n.channel, o.status, o.reason, n.status, n.reason
+"""
+
+
+def move(
+    session: Session,
+    changes: Sequence[Change],
+    now: datetime,
+    between: tuple[datetime, datetime] | None = None,
+) -> list[Applied]:
+    """Apply the changes that are steps forward; answers those that moved.
+
+    At most one change per notification. `between` narrows the months that are searched. Rows are
+    locked in id order, so that concurrent callers cannot deadlock.
+    """
+    if not changes:
+        return []
+    parameters = {
+        "ids": [change.notification_id for change in changes],
+        "statuses": [change.status for change in changes],
+        "reasons": [change.reason for change in changes],
+        "ats": [change.at for change in changes],
+        "attempts": [change.attempts for change in changes],
+        "afters": [change.send_after for change in changes],
+        "holds": [change.hold_reason for change in changes],
+        "providers": [change.provider for change in changes],
+        "provider_ids": [change.provider_id for change in changes],
+        "open": list(OPEN),
+        "steps": _STEPS,
+    }
+    condition = ""
+    if between is not None:
+        condition = "and n.accepted_at between :first and :last"
+        parameters |= {"first": between[0], "last": between[1]}
+    rows = session.execute(text(_MOVE.format(between=condition)), parameters).all()
+    moved = [row for row in rows if (row[4], row[5]) != (row[6], row[7])]
+    ledger.record(
+        session,
+        [ledger.Moved(row[1], row[3], row[4], row[5], row[6], row[7]) for row in moved],
+        now,
+    )
+    return [Applied(row[0], row[1], row[2], row[3], row[4], row[6]) for row in moved]

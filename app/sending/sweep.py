@@ -1,0 +1,206 @@
+"""The sweeper: whatever waits longer than it should is put back into work.
+
+Runs in the scheduler every second or so. Each function does one thing in one transaction, is safe
+to run twice at once (rows are taken with SKIP LOCKED), and says how much it did.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app import jobs
+from app.alerts import incidents
+from app.channels.base import Outcome, Result
+from app.sending import attempts, batches, outcomes, retry, states
+from app.sending.attempts import Answer
+from app.sending.batches import Claim, Member
+from app.sending.engine import Engine
+from app.sending.facts import load
+from app.sending.retry import Tried
+from app.sending.rules import current
+from app.sending.states import Change
+
+DEATHS: Final = 3
+NUDGE_WHEN_EMPTY: Final = timedelta(seconds=3)
+NUDGE_ANYWAY: Final = timedelta(seconds=60)
+TAKEN: Final = 5_000
+
+
+def release_due(session: Session, now: datetime) -> int:
+    """Held notifications whose time has come go into new batches; paused campaigns' stay."""
+    rows = session.execute(
+        text(
+            """
+            select n.id, n.channel, n.lane, n.test, n.campaign_id, n.accepted_at
+              from notification n
+             where n.status = 'held' and n.send_after <= :now
+               and not exists (select from campaign c
+                                where c.id = n.campaign_id and c.status = 'paused')
+             order by n.send_after limit :limit for update of n skip locked
+            """
+        ),
+        {"now": now, "limit": TAKEN},
+    ).all()
+    if not rows:
+        return 0
+    released = states.move(session, [Change(row[0], "queued", None, now) for row in rows], now)
+    moved = {item.notification_id for item in released}
+    batches.make(session, [Member(*row) for row in rows if row[0] in moved], now)
+    return len(moved)
+
+
+def nudge_forgotten(session: Session, now: datetime) -> int:
+    """Ask again for pending batches that the queue has lost, or let lie for long."""
+    empty = [queue for queue in jobs.QUEUES if jobs.waiting(queue) == 0]
+    rows = session.execute(
+        text(
+            """
+            update batch b set nudged_at = :now where b.id in (
+              select id from batch p
+               where p.state = 'pending'
+                 and (p.nudged_at < :long_ago
+                      or (p.nudged_at < :recently and p.channel || '.' || p.lane = any(:empty)))
+                 and not exists (
+                   select from lane_state l where l.channel = p.channel and l.lane = p.lane
+                      and (l.paused_at is not null or l.closed_until > :now))
+                 and not exists (
+                   select from campaign c where c.id = p.campaign_id and c.status = 'paused')
+               order by id limit :limit for update skip locked
+            ) returning b.id, b.channel, b.lane
+            """
+        ),
+        {
+            "now": now,
+            "long_ago": now - NUDGE_ANYWAY,
+            "recently": now - NUDGE_WHEN_EMPTY,
+            "empty": empty,
+            "limit": TAKEN,
+        },
+    ).all()
+    jobs.enqueue_after_commit(session, [jobs.deliver(*row) for row in rows])
+    return len(rows)
+
+
+def reap(session: Session, engine: Engine, now: datetime) -> int:
+    """Batches whose worker died: unsent ones go back, what was in the air becomes `unknown`."""
+    rows = session.execute(
+        text(
+            """
+            select id, fence, channel, lane, test, campaign_id, ids, accepted_from, accepted_to,
+                   state, deaths
+              from batch
+             where state in ('claimed', 'dispatching') and lease_until < :now
+             order by id limit 100 for update skip locked
+            """
+        ),
+        {"now": now},
+    ).all()
+    for row in rows:
+        claim = Claim(*row[:9])
+        if row[9] == "dispatching":
+            _settle_dispatched(session, engine, claim, now)
+        elif row[10] + 1 >= DEATHS:
+            _park(session, claim, now)
+        else:
+            _put_back(session, claim, now)
+    return len(rows)
+
+
+def _put_back(session: Session, claim: Claim, now: datetime) -> None:
+    session.execute(
+        text(
+            """
+            update batch set state = 'pending', owner = null, lease_until = null,
+                   deaths = deaths + 1, nudged_at = :now
+             where id = :id and fence = :fence
+            """
+        ),
+        {"id": claim.id, "fence": claim.fence, "now": now},
+    )
+    jobs.enqueue_after_commit(session, [jobs.deliver(claim.id, claim.channel, claim.lane)])
+
+
+def _park(session: Session, claim: Claim, now: datetime) -> None:
+    """Three workers died over it: no fourth. The messages are dead letters with that reason."""
+    session.execute(
+        text("update batch set state = 'parked', done_at = :now where id = :id"),
+        {"id": claim.id, "now": now},
+    )
+    between = (claim.accepted_from, claim.accepted_to)
+    changes = [Change(key, "failed", "poison", now) for key in claim.ids]
+    parked = states.move(session, changes, now, between)
+    incidents.open_or_count(
+        session,
+        f"batch:poison:{claim.id}",
+        f"A batch of {claim.channel} stopped {DEATHS} workers and was parked",
+        f"{len(parked)} messages wait among the dead letters.",
+        {"batch": claim.id, "channel": claim.channel},
+        now,
+        severity="critical",
+    )
+
+
+def _settle_dispatched(session: Session, engine: Engine, claim: Claim, now: datetime) -> None:
+    """Answers that were written down count; the rest was in the air and has no answer."""
+    answers = attempts.of_batch(session, claim.id, claim.fence)
+    between = (claim.accepted_from, claim.accepted_to)
+    rows = [
+        row
+        for row in load(session, claim.ids, claim.channel, between, current(session), now)
+        if row.status == "queued"
+    ]
+    provider = engine.providers.provider(claim.channel, claim.test).name
+    lost = [
+        Answer(row.id, row.attempts + 1, provider, _WORKER_DIED, now)
+        for row in rows
+        if row.id not in answers
+    ]
+    attempts.write(session, claim, lost)
+    known = [answers[row.id] for row in rows if row.id in answers]
+    outcomes.record(session, engine, claim, rows, known + lost, [], now)
+    session.execute(
+        text("update batch set state = 'unknown', done_at = :now where id = :id"),
+        {"id": claim.id, "now": now},
+    )
+
+
+_WORKER_DIED: Final = Result(
+    Outcome.AMBIGUOUS,
+    code="worker_died",
+    detail="The process stopped while the message was being handed over.",
+)
+
+
+def settle_unknown(session: Session, engine: Engine, now: datetime) -> int:
+    """Messages without an answer for which no evidence came within the window."""
+    rows = session.execute(
+        text(
+            """
+            select n.id, n.attempts, t.klass, n.accepted_at, n.expires_at,
+                   (select count(*) from attempt a
+                     where a.notification_id = n.id and a.outcome = 'ambiguous')
+              from notification n join topic t on t.id = n.topic_id
+             where n.status = 'unknown' and n.send_after <= :now
+             order by n.send_after limit :limit for update of n skip locked
+            """
+        ),
+        {"now": now, "limit": TAKEN},
+    ).all()
+    changes = []
+    for key, tries, klass, accepted_at, expires_at, silent in rows:
+        tried = Tried(tries, klass, accepted_at, expires_at, engine.retry_attempts)
+        following = retry.after_silence(tried, silent, now)
+        changes.append(
+            Change(
+                key,
+                following.status,
+                following.reason,
+                now,
+                send_after=following.send_after,
+                hold_reason=following.hold_reason,
+            )
+        )
+    states.move(session, changes, now)
+    return len(changes)

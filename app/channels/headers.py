@@ -1,17 +1,21 @@
 """What may stand in a mail header: nobody's data may start a header line of its own."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final
 
-from app.channels.base import Outcome, Result
-
-_BREAKS: Final = ("\r", "\n", "\0")
+from app.channels.base import EmailMessage, EmailShell, Outcome, Result
 
 
-def breaks_out(*values: str) -> bool:
-    """True when a value holds CR, LF or NUL."""
-    joined = "".join(values)
-    return any(character in joined for character in _BREAKS)
+def break_out(message: EmailMessage) -> bool:
+    """True when this message's own data would start a new header line, or a new SMTP command."""
+    if _breaks(message.to, message.to_name, message.from_email, message.from_name):
+        return True
+    if _breaks(message.subject, message.reply_to, *message.headers, *message.headers.values()):
+        return True
+    shell = message.shell
+    return shell is not None and any(
+        _breaks(value) and _in_header(shell, token)
+        for token, value in message.substitutions.items()
+    )
 
 
 def refused() -> Result:
@@ -31,3 +35,12 @@ def substituted(text: str, tokens: Iterable[str], values: Mapping[str, str]) -> 
     for token in tokens:
         text = text.replace(token, values.get(token, ""))
     return text
+
+
+def _breaks(*values: str) -> bool:
+    joined = "".join(values)
+    return "\n" in joined or "\r" in joined or "\0" in joined
+
+
+def _in_header(shell: EmailShell, token: str) -> bool:
+    return token in shell.subject or any(token in value for value in shell.headers.values())

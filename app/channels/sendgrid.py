@@ -83,7 +83,7 @@ class SendGridProvider:
         """See Provider.send."""
         fit = []
         for place, message in enumerate(cast(Sequence[EmailMessage], messages)):
-            if sendgrid_calls.header_breaks_out(message):
+            if headers.break_out(message):
                 on_result(place, headers.refused())
             else:
                 fit.append((place, message))

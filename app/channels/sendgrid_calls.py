@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 from app.channels.base import EmailMessage, EmailShell
-from app.channels.headers import breaks_out, substituted, tokens_in
+from app.channels.headers import substituted, tokens_in
 
 MOST_RECIPIENTS: Final = 500
 # "All custom args together" stay below 10,000 bytes; counted as the JSON of a whole call, which is
@@ -115,26 +115,6 @@ def plan(messages: Sequence[tuple[int, EmailMessage]]) -> list[Call]:
     for members in groups.values():
         calls.extend(Call(part) for part in _portions(members))
     return calls
-
-
-def header_breaks_out(message: EmailMessage) -> bool:
-    """True when this message's own data would start a new header line."""
-    if breaks_out(message.subject, message.to_name, message.from_name, message.reply_to):
-        return True
-    if message.headers and breaks_out(*message.headers, *message.headers.values()):
-        return True
-    shell = message.shell
-    if shell is None:
-        return False
-    return any(
-        breaks_out(value)
-        for token, value in message.substitutions.items()
-        if ("\n" in value or "\r" in value or "\0" in value) and _in_header(shell, token)
-    )
-
-
-def _in_header(shell: EmailShell, token: str) -> bool:
-    return token in shell.subject or any(token in value for value in shell.headers.values())
 
 
 def _portions(

@@ -1,0 +1,206 @@
+"""FCM HTTP v1 over HTTP/2: one request per notification (provider contract §4).
+
+`android.notification.tag` is our id, so a resend replaces itself on the phone.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import orjson
+
+from app import clock
+from app.channels import exchange, push
+from app.channels.base import (
+    PUSH_CALL_SECONDS,
+    Message,
+    OnResult,
+    Outcome,
+    PushMessage,
+    Result,
+)
+from app.channels.curl import EngineOptions, HttpClient, Request, Response
+from app.channels.exchange import Row
+from app.channels.fcm_token import FcmToken
+from app.channels.retry_after import from_retry_after
+
+LONGEST_LIFE_S: Final = 28 * 24 * 3600  # four weeks; also what FCM takes when nothing is said
+QUOTA_PAUSE: Final = timedelta(seconds=60)
+UNAVAILABLE_PAUSE: Final = timedelta(seconds=10)
+STALE: Final = "UNAUTHENTICATED"
+
+
+@dataclass(frozen=True, slots=True)
+class FcmConfig:
+    """`service_account` is the text of Google's JSON key file."""
+
+    service_account: str
+    base_url: str = "https://fcm.googleapis.com"
+    concurrency: int = 200
+    connections: int = 2
+
+
+_THROTTLED: Final = Row(Outcome.THROTTLED, "Google asks for fewer messages.", "lane")
+_FAULT: Final = Row(Outcome.RETRY, "Google had an internal fault.")
+_AWAY: Final = Row(Outcome.RETRY, "FCM is not available at the moment.")
+_CREDENTIALS: Final = Row(
+    Outcome.CONFIG_ERROR, "Google does not accept the service account.", "lane"
+)
+_PERMISSION: Final = Row(
+    Outcome.CONFIG_ERROR, "The service account may not send for this project.", "lane"
+)
+_INVALID: Final = Row(Outcome.REJECTED, "FCM refused the form of the notification.")
+_BAD_TOKEN: Final = Row(Outcome.RECIPIENT_DEAD, "FCM says this is not a device token.")
+_PROJECT: Final = Row(Outcome.CONFIG_ERROR, "FCM does not know the Firebase project.", "lane")
+
+# errorCode of the FcmError detail: read first.
+BY_ERROR_CODE: Final[dict[str, Row]] = {
+    "UNREGISTERED": Row(Outcome.RECIPIENT_DEAD, "The app was removed from this device."),
+    "SENDER_ID_MISMATCH": Row(
+        Outcome.RECIPIENT_DEAD, "The device token belongs to another Firebase project."
+    ),
+    "QUOTA_EXCEEDED": _THROTTLED,
+    "UNAVAILABLE": _AWAY,
+    "INTERNAL": _FAULT,
+    "THIRD_PARTY_AUTH_ERROR": Row(
+        Outcome.CONFIG_ERROR, "A key for another push service is missing or wrong.", "lane"
+    ),
+    "INVALID_ARGUMENT": _INVALID,
+}
+# status of the error object, or the HTTP status when there is not even that.
+BY_STATUS: Final[dict[str | int, Row]] = {
+    "INVALID_ARGUMENT": _INVALID,
+    "UNAUTHENTICATED": _CREDENTIALS,
+    "PERMISSION_DENIED": _PERMISSION,
+    "NOT_FOUND": _PROJECT,
+    "RESOURCE_EXHAUSTED": _THROTTLED,
+    "INTERNAL": _FAULT,
+    "UNAVAILABLE": _AWAY,
+    401: _CREDENTIALS,
+    403: _PERMISSION,
+    404: _PROJECT,
+    429: _THROTTLED,
+    500: _FAULT,
+    503: _AWAY,
+}
+_PAUSES: Final = {id(_THROTTLED): QUOTA_PAUSE, id(_AWAY): UNAVAILABLE_PAUSE}
+
+
+class FcmProvider:
+    """The Android channel."""
+
+    name = "fcm"
+
+    def __init__(self, config: FcmConfig, now: Callable[[], datetime] = clock.now) -> None:
+        self._now = now
+        account = dict(exchange.json_object(config.service_account.encode()))
+        self._token = FcmToken(account, now)
+        self._url = f"{config.base_url}/v1/projects/{account.get('project_id', '')}/messages:send"
+        self._headers: tuple[str, list[str]] = ("", [])
+        self._client = HttpClient(
+            EngineOptions(
+                concurrency=config.concurrency,
+                connections=config.connections,
+                http2=True,
+                deadline_s=PUSH_CALL_SECONDS,
+            )
+        )
+
+    def send(self, messages: Sequence[Message], on_result: OnResult) -> None:
+        """See Provider.send."""
+        push.send(self._client, messages, self._token, self._write, self._judge, STALE, on_result)
+
+    def _write(self, message: PushMessage, bearer: str) -> Request | Result:
+        now = self._now()
+        if message.expires_at is not None and message.expires_at <= now:
+            return exchange.expired("push")
+        content = _content(message)
+        try:
+            size = len(orjson.dumps(content))
+            body = orjson.dumps({"message": content | _envelope(message, now)})
+        except orjson.JSONEncodeError:
+            return exchange.unencodable()
+        if size > push.PAYLOAD_BYTES:
+            return push.too_large(size)
+        return Request(self._url, body, self._headers_for(bearer))
+
+    def _headers_for(self, bearer: str) -> list[str]:
+        """One list for all requests of a token, so that handles need not be set up again."""
+        made_for, headers = self._headers
+        if made_for != bearer:
+            headers = [
+                f"authorization: Bearer {bearer}",
+                "content-type: application/json",
+                "expect:",
+            ]
+            self._headers = (bearer, headers)
+        return headers
+
+    def _judge(self, _place: int, response: Response) -> Result:
+        answer = exchange.json_object(response.body)
+        if response.status == 200:
+            name = answer.get("name")
+            if not isinstance(name, str) or not name:
+                return exchange.broken_success(response)
+            return Result(Outcome.ACCEPTED, name, "200", duration_ms=response.duration_ms)
+        error = answer.get("error") if response.status >= 400 else None
+        error = error if isinstance(error, dict) else {}
+        code, row = _row(error, response.status)
+        now = self._now()
+        if row is None:
+            return exchange.by_status("FCM", response, now)
+        return exchange.from_row(row, code, response, _wait(row, response, now))
+
+
+def _row(error: Mapping[str, Any], status: int) -> tuple[str, Row | None]:
+    """The provider's word for it and what it means."""
+    listed = error.get("details")
+    details = (
+        [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    )
+    code = str(next((item["errorCode"] for item in details if "errorCode" in item), ""))
+    if code == "INVALID_ARGUMENT" and _about_token(error, details):
+        return code, _BAD_TOKEN
+    if code in BY_ERROR_CODE:
+        return code, BY_ERROR_CODE[code]
+    word = str(error.get("status") or "")
+    if word in BY_STATUS:
+        return word, BY_STATUS[word]
+    row = BY_STATUS.get(status)
+    return (STALE if row is _CREDENTIALS else str(status)), row
+
+
+def _about_token(error: Mapping[str, Any], details: Sequence[Mapping[str, Any]]) -> bool:
+    """A token is wrong only when nothing says that a field of the payload is."""
+    if any(str(item.get("@type", "")).endswith("google.rpc.BadRequest") for item in details):
+        return False
+    return "registration token" in str(error.get("message") or "").lower()
+
+
+def _wait(row: Row, response: Response, now: datetime) -> datetime | None:
+    asked = from_retry_after(response.header("retry-after"), now)
+    pause = _PAUSES.get(id(row))
+    return asked or (now + pause if pause is not None else None)
+
+
+def _content(message: PushMessage) -> dict[str, Any]:
+    """What counts against the limit: the notification and its data."""
+    notification = {"title": message.title, "body": message.body, "image": message.image}
+    data = dict(message.data)
+    if message.url:
+        data["url"] = message.url
+    data["nid"] = message.ref
+    shown = {name: text for name, text in notification.items() if text}
+    return {"notification": shown, "data": data}
+
+
+def _envelope(message: PushMessage, now: datetime) -> dict[str, Any]:
+    shown: dict[str, Any] = {"tag": message.ref}
+    if message.sound:
+        shown["sound"] = message.sound
+    android: dict[str, Any] = {"priority": "HIGH", "notification": shown}
+    if message.expires_at is not None:
+        left = int((message.expires_at - now).total_seconds())
+        android["ttl"] = f"{min(left, LONGEST_LIFE_S)}s"
+    return {"token": message.token, "android": android}

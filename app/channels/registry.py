@@ -1,0 +1,99 @@
+"""Which provider serves which channel, made from the settings once per process."""
+
+import threading
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import urlsplit
+
+from app.channels.apns import ApnsConfig, ApnsProvider
+from app.channels.base import Provider
+from app.channels.fcm import FcmConfig, FcmProvider
+from app.channels.sendgrid import SendGridConfig, SendGridProvider
+from app.channels.smtp import SmtpConfig, SmtpProvider
+from app.channels.twilio import TwilioConfig, TwilioProvider
+from app.settings import ProviderSettings, Settings
+
+Maker = Callable[[ProviderSettings, Settings], Provider]
+
+
+class Registry:
+    """The providers of this process. Safe for threads; keep one per process, not per call."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._providers: dict[tuple[str, bool], Provider] = {}
+
+    def provider(self, channel: str, test: bool = False) -> Provider:
+        """The provider of email, sms, ios or android; with `test` always the sandbox's.
+
+        Raises KeyError for any other word.
+        """
+        key = (self._adapter(channel), test)
+        with self._lock:
+            if key not in self._providers:
+                credentials = self._settings.sandbox if test else self._settings.providers
+                self._providers[key] = _MAKERS[key[0]](credentials, self._settings)
+            return self._providers[key]
+
+    def _adapter(self, channel: str) -> str:
+        """A test uses the same e-mail adapter as the real thing."""
+        if channel == "email":
+            return self._settings.providers.email_provider
+        return _ADAPTERS[channel]
+
+
+def _sendgrid(credentials: ProviderSettings, _settings: Settings) -> Provider:
+    return SendGridProvider(SendGridConfig(credentials.sendgrid_api_key, credentials.sendgrid_url))
+
+
+def _smtp(credentials: ProviderSettings, settings: Settings) -> Provider:
+    return SmtpProvider(SmtpConfig(credentials.smtp_url, _hello(settings.public_url)))
+
+
+def _twilio(credentials: ProviderSettings, settings: Settings) -> Provider:
+    return TwilioProvider(
+        TwilioConfig(
+            account_sid=credentials.twilio_account_sid,
+            auth_token=credentials.twilio_auth_token,
+            sender=credentials.twilio_from,
+            messaging_service_sid=credentials.twilio_messaging_service_sid,
+            callback_base=settings.public_url,
+            base_url=credentials.twilio_url,
+        )
+    )
+
+
+def _apns(credentials: ProviderSettings, _settings: Settings) -> Provider:
+    return ApnsProvider(
+        ApnsConfig(
+            key=credentials.apns_key,
+            key_id=credentials.apns_key_id,
+            team_id=credentials.apns_team_id,
+            topic=credentials.apns_topic,
+            base_url=credentials.apns_url,
+            sandbox_url=credentials.apns_sandbox_url,
+        )
+    )
+
+
+def _fcm(credentials: ProviderSettings, _settings: Settings) -> Provider:
+    return FcmProvider(FcmConfig(credentials.fcm_service_account, credentials.fcm_url))
+
+
+def _hello(public_url: str) -> str:
+    """A relay may want a full host name in EHLO; a bare address has to stand in brackets."""
+    host = urlsplit(public_url).hostname or ""
+    if host.replace(".", "").isdigit():
+        return f"[{host}]"
+    return host if "." in host else "localhost.localdomain"
+
+
+_ADAPTERS: Final = {"sms": "twilio", "ios": "apns", "android": "fcm"}
+_MAKERS: Final[dict[str, Maker]] = {
+    "sendgrid": _sendgrid,
+    "smtp": _smtp,
+    "twilio": _twilio,
+    "apns": _apns,
+    "fcm": _fcm,
+}

@@ -1,0 +1,236 @@
+"""E-mail by SMTP to a relay: kept sessions, several at a time (provider contract §6)."""
+
+import itertools
+import math
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from email.utils import format_datetime
+from queue import SimpleQueue
+from typing import Final, cast
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from app import clock
+from app.channels import exchange, headers, mime, smtp_replies
+from app.channels.base import EmailMessage, Message, OnResult, Outcome, Result
+from app.channels.smtp_session import Broken, Refused, Server, Session
+
+MESSAGES_PER_SESSION: Final = 100
+STARTING_SECONDS: Final = 30.0  # no message is begun later than this after the send began
+IDLE_SECONDS: Final = 30.0
+SILENT_SECONDS: Final = 10.0  # a server this slow is not asked for anything more
+NO_SESSION: Final = "no_session"  # it answered, but wants no (further) session now
+_NO_SESSION: Final = frozenset({NO_SESSION, "unreachable"})
+_MESSAGES_PER_THREAD: Final = 4  # fewer are not worth a further connection
+_QUEUE_ID: Final = re.compile(r"queued as ([\w-]{1,64})|\bid=([\w-]{1,64})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpConfig:
+    """`url`: smtp://user:password@host:587, smtps://…:465 (TLS from the first byte).
+
+    STARTTLS is required unless the host is this machine or the URL ends in `?tls=optional`.
+    """
+
+    url: str
+    hello: str = "localhost.localdomain"  # how Herald introduces itself: a full host name
+    connections: int = 8
+
+
+class SmtpProvider:
+    """The e-mail channel by SMTP."""
+
+    name = "smtp"
+
+    def __init__(self, config: SmtpConfig, now: Callable[[], datetime] = clock.now) -> None:
+        self._config = config
+        self._now = now
+        self._server = server_of(config.url, config.hello)
+        self._idle: list[Session] = []
+
+    def send(self, messages: Sequence[Message], on_result: OnResult) -> None:
+        """See Provider.send."""
+        sending = _Sending(
+            cast(Sequence[EmailMessage], messages), self._server, self._idle, self._now
+        )
+        helpers = min(self._config.connections, math.ceil(len(messages) / _MESSAGES_PER_THREAD))
+        sending.run(helpers, on_result)
+
+
+class _Sending:
+    """One send(): threads take the next message until none is left or the server fails."""
+
+    def __init__(
+        self,
+        messages: Sequence[EmailMessage],
+        server: Server,
+        idle: list[Session],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._messages = messages
+        self._server = server
+        self._idle = idle
+        self._now = now
+        self._next = itertools.count()
+        self._starting_ends = time.monotonic() + STARTING_SECONDS
+        self._writer = mime.Writer(format_datetime(now()))
+        self._lane: Result | None = None
+        self._stopped = False
+        self._opened = False
+
+    def run(self, helpers: int, on_result: OnResult) -> None:
+        if helpers <= 1:
+            self._work(on_result)
+        else:
+            self._in_parallel(helpers, on_result)
+        for place in self._left():
+            on_result(place, self._lane or exchange.not_attempted())
+
+    def _in_parallel(self, helpers: int, on_result: OnResult) -> None:
+        results: SimpleQueue[tuple[int, Result] | None] = SimpleQueue()
+
+        def work() -> None:
+            try:
+                self._work(lambda place, result: results.put((place, result)))
+            finally:
+                results.put(None)
+
+        try:
+            for _ in range(helpers):
+                threading.Thread(target=work, daemon=True).start()
+            while helpers:
+                item = results.get()
+                if item is None:
+                    helpers -= 1
+                else:
+                    on_result(*item)
+        finally:
+            self._stopped = True  # also when this thread is told to stop: begin nothing more
+
+    def _left(self) -> Iterator[int]:
+        """The places of the messages nobody has begun; safe for threads."""
+        return itertools.takewhile(lambda place: place < len(self._messages), self._next)
+
+    def _may_begin(self) -> bool:
+        return not self._stopped and time.monotonic() < self._starting_ends
+
+    def _work(self, report: OnResult) -> None:
+        """Take messages until none is left, the server fails, or it wants no more sessions."""
+        session: Session | None = None
+        while self._may_begin() and (place := next(self._next)) < len(self._messages):
+            began = time.monotonic()
+            try:
+                session, result = self._one(self._messages[place], session)
+            except Exception:
+                report(place, smtp_replies.no_answer())
+                raise
+            if result.scope == "lane":
+                self._lane, self._stopped = result, True
+            elapsed = time.monotonic() - began
+            if elapsed > SILENT_SECONDS and session is None:
+                self._stopped = True
+            report(place, replace(result, duration_ms=int(elapsed * 1000)))
+            if result.code in _NO_SESSION:
+                self._stopped = self._stopped or not self._opened
+                break
+        if session is not None:
+            self._idle.append(session)
+
+    def _one(self, message: EmailMessage, session: Session | None) -> tuple[Session | None, Result]:
+        """The session to go on with, and the result."""
+        if headers.break_out(message):
+            return session, headers.refused()
+        try:
+            content = mime.dot_stuffed(self._writer.write(message))
+        except UnicodeError:
+            return session, exchange.unencodable()
+        kept = session or self._take_idle()
+        if kept is not None:
+            began = time.monotonic()
+            try:
+                return self._deliver(kept, message, content)
+            except _Gone:  # nothing of the message was taken: a fresh session may still do
+                if time.monotonic() - began > SILENT_SECONDS:
+                    return None, smtp_replies.broken_off()
+        try:
+            fresh = Session(self._server)
+        except Refused as refused:
+            result = smtp_replies.judge(refused.stage, refused.reply, self._now())
+            return None, replace(result, code=NO_SESSION) if result.scope != "lane" else result
+        except Broken:
+            return None, smtp_replies.unreachable()
+        self._opened = True
+        try:
+            return self._deliver(fresh, message, content)
+        except _Gone:
+            return None, smtp_replies.broken_off()
+
+    def _deliver(
+        self, session: Session, message: EmailMessage, content: bytes
+    ) -> tuple[Session | None, Result]:
+        """As _one. Raises _Gone when the session ended and the message was not taken."""
+        sender = f"bounce+{message.ref}@{mime.domain_of(message.from_email)}"
+        recipient = mime.mailbox(message.to)
+        if session.needs_utf8(sender, recipient):
+            detail = "The mail server cannot take an address with these letters."
+            return session, Result(Outcome.REJECTED, None, "smtputf8", detail)
+        try:
+            reply = session.deliver(sender, recipient, content)
+        except Refused as refused:
+            result = smtp_replies.judge(refused.stage, refused.reply, self._now())
+            return _kept(session, refused), result
+        except Broken as broken:
+            session.close()
+            if not broken.at_end:
+                raise _Gone from broken
+            return None, smtp_replies.no_answer()
+        found = _QUEUE_ID.search(reply.text)
+        provider_id = (found[1] or found[2]) if found else mime.message_id(message)
+        return _unless_spent(session), Result(Outcome.ACCEPTED, provider_id, str(reply))
+
+    def _take_idle(self) -> Session | None:
+        while True:
+            try:
+                session = self._idle.pop()
+            except IndexError:
+                return None
+            young = time.monotonic() - session.idle_since < IDLE_SECONDS
+            if young and session.alive():
+                return session
+            session.close()
+
+
+class _Gone(Exception):
+    """The session ended before the message was complete at the other side."""
+
+
+def server_of(url: str, hello: str = "localhost.localdomain") -> Server:
+    """Read an SMTP URL; see SmtpConfig."""
+    parts = urlsplit(url)
+    secure = parts.scheme == "smtps"
+    optional = parse_qs(parts.query).get("tls") == ["optional"]
+    return Server(
+        host=parts.hostname or "",
+        port=parts.port or (465 if secure else 587),
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        tls="implicit" if secure else "optional" if optional else "starttls",
+        hello=hello,
+    )
+
+
+def _kept(session: Session, refused: Refused) -> Session | None:
+    if refused.reply.code == 421 or not session.reset():
+        session.close()
+        return None
+    return _unless_spent(session)
+
+
+def _unless_spent(session: Session) -> Session | None:
+    if session.delivered >= MESSAGES_PER_SESSION:
+        session.close()
+        return None
+    return session

@@ -13,7 +13,7 @@ from typing import Any, Final
 from jinja2 import nodes
 
 from app.channels.base import EmailShell
-from app.content import links, markup, plaintext, syntax
+from app.content import links, markup, plaintext, syntax, variables
 from app.content.problems import CannotCompile, Problem
 from app.content.program import Program
 from app.content.sandbox import HTML, TEXT, ContentEnvironment
@@ -93,12 +93,14 @@ class CompiledPush:
 class CompiledVersion:
     """A content ready to be rendered; immutable and safe to share between threads.
 
-    `names` are the variables it asks for, `paths` how they are written (`order.number`).
+    `names` are the variables it asks for, `paths` how they are written (`order.number`), `required`
+    the paths without which it can never be rendered.
     """
 
     id: int | None
     names: tuple[str, ...]
     paths: tuple[str, ...]
+    required: tuple[str, ...]
     links: tuple[links.CompiledLink, ...]
     email: CompiledEmail | None = None
     sms: CompiledSms | None = None
@@ -127,6 +129,7 @@ def compile_content(
             id=version_id,
             names=names,
             paths=tuple(sorted(sources.paths)),
+            required=tuple(sorted(sources.required)),
             email=_email(content, public_url, table, names),
             sms=_sms(content, names),
             ios=_push(content.get("ios"), names),
@@ -145,6 +148,7 @@ class _Sources:
     def __init__(self, content: Content) -> None:
         self.names: set[str] = set()
         self.paths: set[str] = set()
+        self.required: set[str] = set()
         self._problems: list[Problem] = []
         for channel, field, source in fields_of(content):
             self._read(channel, field, source)
@@ -155,7 +159,8 @@ class _Sources:
         try:
             tree = syntax.parse(environment_of(field), source)
             self.names |= syntax.roots(tree)
-            self.paths |= {path for path, _line in syntax.paths(tree)}
+            self.paths.update(syntax.paths(tree))
+            self.required.update(use.path for use in variables.uses(tree) if use.required)
         except syntax.Refused as error:
             self._problems.append(
                 Problem("error", channel, field, error.line, "syntax", error.message)

@@ -29,7 +29,8 @@ class Problem:
 
     @property
     def pointer(self) -> str:
-        return f"/content/{self.channel}/{self.field}"
+        """Where in the content, as a JSON pointer: `/email/html`."""
+        return f"/{self.channel}/{self.field}"
 
 
 class CannotCompile(Invalid):

@@ -18,6 +18,7 @@ from app.content.problems import MissingVariable
 from app.content.program import Row as Values
 from app.content.sandbox import Missing
 from app.content.sms_text import measure, normalise
+from app.content.variables import PERSON_FIELDS, resolves
 
 MAX_SMS: Final = 1_600  # characters; Twilio refuses longer ones (error 21617)
 # SendGrid takes at most 10,000 bytes of substitutions per person; the rest is for headers.
@@ -25,12 +26,11 @@ MAX_SUBSTITUTIONS: Final = 8_000
 
 # What is known of every person, if only as "nothing": using it is never an error.
 _ALWAYS: Final[Mapping[str, Any]] = {
-    **dict.fromkeys(
-        ("first_name", "last_name", "email", "phone", "locale", "country", "external_id")
-    ),
+    **dict.fromkeys(PERSON_FIELDS),
     "attributes": {},
     "tags": [],
-    "person": {},
+    "person": dict.fromkeys(PERSON_FIELDS),
+    "campaign": {"name": None},
 }
 
 
@@ -245,18 +245,9 @@ def _full_path(paths: Sequence[str], name: str, variables: Mapping[str, Any]) ->
     """The variable as the template writes it: `eta` was asked of `order`, so `order.eta`."""
     written = [path for path in paths if path == name or path.endswith(f".{name}")]
     for path in written:
-        if not _resolves(path, variables):
+        if not resolves(path, variables):
             return path
     return written[0] if written else name
-
-
-def _resolves(path: str, variables: Mapping[str, Any]) -> bool:
-    value: Any = variables
-    for step in path.split("."):
-        if not isinstance(value, Mapping) or step not in value:
-            return False
-        value = value[step]
-    return True
 
 
 def _explain(error: Exception) -> str:

@@ -124,7 +124,7 @@ class ContentEnvironment(ImmutableSandboxedEnvironment):
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """`a.b`: a member of a group, or a field of `loop`. Never an attribute of an object."""
-        if isinstance(obj, Mapping):
+        if type(obj) is dict or isinstance(obj, Mapping):  # the first question is ten times cheaper
             try:
                 return obj[attribute]
             except KeyError:
@@ -196,12 +196,12 @@ def _each(value: Any) -> Any:
         return ()
     if isinstance(value, Missing):
         raise MissingVariable(value.path)
-    if not isinstance(value, list | tuple | Mapping):
+    if type(value) is not list and not isinstance(value, list | tuple | Mapping):
         raise RenderError("A loop needs a list.")
     if len(value) > MAX_ITEMS:
         raise RenderError(f"A loop runs over more than {MAX_ITEMS:,} items; take a part of it.")
     spend(_TURN * len(value))
-    return value if isinstance(value, list) else list(value)
+    return value if type(value) is list else list(value)
 
 
 HTML: Final = ContentEnvironment(html=True)

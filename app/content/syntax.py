@@ -66,24 +66,25 @@ def roots(tree: nodes.Template) -> frozenset[str]:
         raise Refused(_sentence(error.message or ""), error.lineno) from error
 
 
-def paths(tree: nodes.Node) -> Iterator[tuple[str, int]]:
-    """Every dotted variable as written, with its line: `("order.number", 12)`."""
+def paths(tree: nodes.Node) -> Iterator[str]:
+    """Every dotted variable as written, those of loops included: `order.number`, `item.name`."""
     for node in tree.iter_child_nodes():
-        path = _path(node)
+        path = path_of(node)
         if path:
-            yield path, node.lineno
+            yield path
         else:
             yield from paths(node)
 
 
-def _path(node: nodes.Node) -> str:
+def path_of(node: nodes.Node) -> str:
+    """`order.number` of `{{ order.number }}`; empty for anything that is not a plain variable."""
     if isinstance(node, nodes.Name) and node.ctx == "load":
         return node.name
     if isinstance(node, nodes.Getattr):
-        front = _path(node.node)
+        front = path_of(node.node)
         return f"{front}.{node.attr}" if front else ""
     if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
-        front = _path(node.node)
+        front = path_of(node.node)
         return f"{front}.{node.arg.value}" if front and isinstance(node.arg.value, str) else ""
     return ""
 

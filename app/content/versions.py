@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from app.content.compile import CompiledVersion, compile_content
 from app.content.models import Link, TemplateVersion
 from app.errors import NotFound
+from app.settings import Settings
 
 KEPT: Final = 256
-PUBLIC_URL: Final = "HERALD_PUBLIC_URL"  # key of the app's config
 
 
 class _Kept:
@@ -67,5 +67,6 @@ def compiled(session: Session, version_id: int) -> CompiledVersion:
 
 
 def public_url() -> str:
-    """Where links of e-mails lead: the app's config, set by the factory."""
-    return str(current_app.config.get(PUBLIC_URL) or "http://127.0.0.1:8000").rstrip("/")
+    """Where links of e-mails lead."""
+    settings: Settings = current_app.config["HERALD"]
+    return settings.public_url

@@ -64,7 +64,8 @@ class Contact(Model):
     search: Mapped[str] = mapped_column(
         Computed(
             "lower(coalesce(first_name, '') || ' ' || coalesce(last_name, '') || ' ' || "
-            "coalesce(email, '') || ' ' || coalesce(phone, '') || ' ' || coalesce(external_id, ''))",
+            "coalesce(email, '') || ' ' || coalesce(phone, '') || ' ' || "
+            "coalesce(external_id, ''))",
             persisted=True,
         )
     )

@@ -35,13 +35,15 @@ def settings(
 
 
 @pytest.fixture(scope="session")
-def built_app(settings: Settings) -> Flask:
+def built_app(settings: Settings) -> Iterator[Flask]:
     """The application, built once per worker; ask for `app`, which also empties the database."""
     from app.factory import create_app  # tests of pure modules need not import the whole house
 
     app = create_app(settings)
     app.testing = True
-    return app
+    yield app
+    with app.app_context():
+        db.engine.dispose()
 
 
 @pytest.fixture

@@ -1,0 +1,127 @@
+"""Look-ups of the hot path in Redis or Valkey: people, topics, templates.
+
+A read-through cache that may lose everything at any time and is never waited for: short time-outs,
+and after a failure Redis is left alone for a few seconds while callers ask the database.
+
+Writers invalidate after their commit by leaving a short-lived tombstone. It keeps a reader that
+saw the row before the commit from storing its old copy afterwards: filling never overwrites.
+Should the invalidation itself be lost, an entry lives `LIFETIME` seconds at most; whether a message
+may be sent is never decided from here but from the database, at the last moment.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+import orjson
+import redis
+from flask import Flask, current_app, has_app_context
+from prometheus_client import Counter
+from sqlalchemy.orm import Session
+
+from app.db import after_commit
+
+LIFETIME: Final = 120
+TOMBSTONE_SECONDS: Final = 10
+PAUSE_SECONDS: Final = 3.0
+_TOMBSTONE: Final = b""
+_EXTENSION: Final = "herald_cache"
+
+_REQUESTS: Final = Counter(
+    "herald_cache_requests_total",
+    "Look-ups in the cache by kind and result (hit, miss, away)",
+    ["kind", "result"],
+)
+
+
+class Cache:
+    """JSON values by kind and key; without Redis every look-up is a miss."""
+
+    def __init__(self, client: "redis.Redis | None", namespace: str = "herald") -> None:
+        self._client = client
+        self._namespace = namespace
+        self._quiet_until = 0.0
+
+    @classmethod
+    def connect(cls, url: str, namespace: str = "herald") -> "Cache":
+        """A cache with time-outs fit for the hot path; `url` empty means none."""
+        if not url:
+            return cls(None, namespace)
+        client = redis.Redis.from_url(url, socket_timeout=0.25, socket_connect_timeout=0.25)
+        return cls(client, namespace)
+
+    def get_many(self, kind: str, keys: Iterable[str]) -> dict[str, Any]:
+        """The values that are there, by key."""
+        wanted = list(dict.fromkeys(keys))
+        names = [self._name(kind, key) for key in wanted]
+        answer = self._ask(lambda client: client.mget(names)) if names else []
+        if answer is None:
+            _REQUESTS.labels(kind, "away").inc(len(wanted))
+            return {}
+        found = {key: orjson.loads(raw) for key, raw in zip(wanted, answer, strict=True) if raw}
+        _REQUESTS.labels(kind, "hit").inc(len(found))
+        _REQUESTS.labels(kind, "miss").inc(len(wanted) - len(found))
+        return found
+
+    def set_many(self, kind: str, values: Mapping[str, Any], seconds: int = LIFETIME) -> None:
+        """Keep what was just read from the database, unless someone changed it meanwhile."""
+        if not values:
+            return
+        encoded = {self._name(kind, key): orjson.dumps(value) for key, value in values.items()}
+
+        def fill(client: "redis.Redis") -> Any:
+            pipe = client.pipeline(transaction=False)
+            for name, raw in encoded.items():
+                pipe.set(name, raw, ex=seconds, nx=True)
+            return pipe.execute()
+
+        self._ask(fill)
+
+    def invalidate(self, kind: str, keys: Iterable[str]) -> None:
+        """Forget these at once, and keep slow readers from bringing them back."""
+        names = [self._name(kind, key) for key in dict.fromkeys(keys)]
+        if not names:
+            return
+
+        def bury(client: "redis.Redis") -> Any:
+            pipe = client.pipeline(transaction=False)
+            for name in names:
+                pipe.set(name, _TOMBSTONE, ex=TOMBSTONE_SECONDS)
+            return pipe.execute()
+
+        self._ask(bury)
+
+    def _name(self, kind: str, key: str) -> str:
+        return f"{self._namespace}:cache:{kind}:{key}"
+
+    def _ask(self, question: "Callable[[redis.Redis], Any]") -> Any:
+        if self._client is None or time.monotonic() < self._quiet_until:
+            return None
+        try:
+            return question(self._client)
+        except redis.RedisError:
+            self._quiet_until = time.monotonic() + PAUSE_SECONDS
+            return None
+
+
+def init_app(app: Flask, redis_url: str, namespace: str = "herald") -> None:
+    """Give the app a cache of its own."""
+    app.extensions[_EXTENSION] = Cache.connect(redis_url, namespace)
+
+
+def shared() -> Cache:
+    """The current app's cache; one without Redis where the app has none."""
+    if not has_app_context():
+        return _NONE
+    found: Cache = current_app.extensions.get(_EXTENSION, _NONE)
+    return found
+
+
+def invalidate_after_commit(session: Session, kind: str, keys: Iterable[str | None]) -> None:
+    """Forget these once the change is visible to others."""
+    names = [key for key in keys if key]
+    if names:
+        after_commit(session, lambda: shared().invalidate(kind, names))
+
+
+_NONE: Final = Cache(None)

@@ -30,6 +30,7 @@ class ProviderSettings:
     sendgrid_webhook_keys: tuple[str, ...] = ()
     twilio_account_sid: str = ""
     twilio_auth_token: str = ""
+    twilio_webhook_tokens: tuple[str, ...] = ()  # accepted beside it: shared keys, the old token
     twilio_from: str = ""
     twilio_messaging_service_sid: str = ""
     twilio_url: str = "https://api.twilio.com"
@@ -166,6 +167,7 @@ _GROUPS = (
     (
         "twilio_account_sid",
         "twilio_auth_token",
+        "twilio_webhook_tokens",
         "twilio_from",
         "twilio_messaging_service_sid",
         "twilio_url",

@@ -30,7 +30,7 @@ class Receipt(Model):
 
     __tablename__ = "receipt"
     __table_args__ = (
-        Index("ix_receipt_waiting", "id", postgresql_where=text("applied_at is null")),
+        Index("ix_receipt_waiting", "due_at", postgresql_where=text("applied_at is null")),
     )
 
     id: Mapped[Key]
@@ -39,6 +39,8 @@ class Receipt(Model):
     context: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     body: Mapped[bytes] = mapped_column(LargeBinary)
     tries: Mapped[int] = mapped_column(server_default="0")
+    # News of a message that is not known yet waits here: it may have overtaken our own commit.
+    due_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     applied_at: Mapped[datetime | None]
     error: Mapped[str | None]
 
@@ -75,29 +77,39 @@ class Event(Model):
 
 
 class EngagementDelta(Model):
-    """What a flush of events added to the counters; folded into EngagementCount by the clock."""
+    """What a flush of events added to the counters; folded into EngagementCount by the clock.
+
+    `slot` begins five minutes in the first hours after a message was handed over, and an hour
+    later on: fine where people look at a campaign that has just gone out, small everywhere else.
+    A click is counted twice: under its link, and under link 0, which stands for all of them.
+    """
 
     __tablename__ = "engagement_delta"
+    __table_args__ = (Index("ix_engagement_delta_campaign_id", "campaign_id"),)
 
     id: Mapped[Key]
-    campaign_id: Mapped[Ref | None]
+    campaign_id: Mapped[Ref] = mapped_column(server_default="0")
     channel: Mapped[str]
-    hour: Mapped[datetime]
+    slot: Mapped[datetime]
     kind: Mapped[str]
     verdict: Mapped[str]
-    link_id: Mapped[Ref | None]
+    link_id: Mapped[Ref] = mapped_column(server_default="0")
     events: Mapped[int]
     firsts: Mapped[int]
 
 
 class EngagementCount(Model):
-    """Events per campaign, channel, hour, kind, verdict and link. Null ids are 0 here."""
+    """Folded EngagementDelta: one row per campaign, channel, slot, kind, verdict and link.
+
+    Campaign 0 is everything outside campaigns; link 0 is all links together.
+    """
 
     __tablename__ = "engagement_count"
+    __table_args__ = (Index("ix_engagement_count_slot", "slot"),)
 
     campaign_id: Mapped[Ref] = mapped_column(primary_key=True)
     channel: Mapped[str] = mapped_column(primary_key=True)
-    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    slot: Mapped[datetime] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(primary_key=True)
     verdict: Mapped[str] = mapped_column(primary_key=True)
     link_id: Mapped[Ref] = mapped_column(primary_key=True)

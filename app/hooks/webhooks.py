@@ -1,0 +1,97 @@
+"""Webhooks of providers: verified, kept as they came, answered, and applied afterwards.
+
+Nothing is answered with 2xx before the raw body is committed. A bad signature is 403 and leaves no
+trace in the database; what cannot be parsed is kept and never makes the provider repeat for ever.
+"""
+
+from typing import Any, Final
+
+import structlog
+from flask import Blueprint, Response, request
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import clock, jobs
+from app.db import transaction
+from app.hooks import signatures
+from app.hooks.context import settings
+from app.hooks.signatures import Signer
+from app.tracking import receipts
+
+LARGEST_BATCH: Final = 4 * 1024 * 1024  # SendGrid posts at 768 KB
+LARGEST_FORM: Final = 128 * 1024
+APPLY: Final = "apply_receipts"
+EMPTY_ANSWER: Final = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
+
+blueprint = Blueprint("webhooks", __name__, url_prefix="/hooks")
+log = structlog.get_logger(__name__)
+
+
+@blueprint.post("/sendgrid")
+def sendgrid() -> Response:
+    """SendGrid's event webhook: a signed JSON array."""
+    request.max_content_length = LARGEST_BATCH
+    body = request.get_data(cache=False)
+    signer = signatures.sendgrid(settings(), request.headers, body, clock.now())
+    if signer is None:
+        return _refused("sendgrid")
+    _keep("sendgrid", body, {}, signer)
+    return Response(status=204)
+
+
+@blueprint.post("/twilio/status/<nid>/<attempt>")
+def twilio_status(nid: str, attempt: str) -> Response:
+    """Twilio's status callback; the address says which message it is about."""
+    body, signer = _twilio()
+    if signer is None:
+        return _refused("twilio")
+    _keep("twilio_status", body, {"nid": nid[:64], "att": attempt[:16]}, signer)
+    return Response(status=204)
+
+
+@blueprint.post("/twilio/inbound")
+def twilio_inbound() -> Response:
+    """A text from a person. A STOP holds before we answer; Twilio itself has replied already."""
+    body, signer = _twilio()
+    if signer is None or _is_stranger(signer):
+        return _refused("twilio")
+    key = _keep("twilio_inbound", body, {}, signer)
+    _apply_now(key)
+    return Response(EMPTY_ANSWER, content_type="text/xml")
+
+
+def _twilio() -> tuple[bytes, Signer | None]:
+    request.max_content_length = request.max_form_memory_size = LARGEST_FORM
+    body = request.get_data()
+    is_json = request.mimetype == "application/json"
+    parameters: Any = body.decode("utf-8", "replace") if is_json else request.form
+    query = request.query_string.decode("latin-1")
+    url = f"{settings().public_url}{request.path}" + (f"?{query}" if query else "")
+    return body, signatures.twilio(settings(), url, parameters, request.headers)
+
+
+def _is_stranger(signer: Signer) -> bool:
+    """The sandbox knows no real telephones: beside a real provider its texts mean nothing."""
+    return signer == "sandbox"
+
+
+def _keep(provider: str, body: bytes, context: dict[str, Any], signer: Signer) -> int:
+    if signer == "sandbox":
+        context["sandbox"] = True
+    with transaction() as session:
+        key = receipts.store(session, provider, body, context, clock.now())
+        jobs.later(session, APPLY)
+    return key
+
+
+def _apply_now(key: int) -> None:
+    """What cannot be applied at once is applied by the sweep: it is kept already."""
+    try:
+        with transaction() as session:
+            receipts.apply(session, clock.now(), only=key)
+    except SQLAlchemyError as error:
+        log.warning("receipt_left_to_the_sweep", receipt=key, error=type(error).__name__)
+
+
+def _refused(provider: str) -> Response:
+    log.warning("webhook_refused", provider=provider)
+    return Response("The signature does not fit.\n", 403, content_type="text/plain")

@@ -1,0 +1,199 @@
+"""Applying news to messages: events, statuses, suppressions, incidents. All of it in bulk."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.alerts import incidents
+from app.audience import suppressions
+from app.audience.suppressions import Entry
+from app.sending import fallback, states
+from app.sending.states import Applied, Change
+from app.sending.status import HANDED_OVER
+from app.tracking import engagement, events
+from app.tracking.engagement import KINDS, Hit
+from app.tracking.events import Message, NewEvent
+from app.tracking.news import News
+from app.tracking.verdicts import HUMAN
+
+Item = tuple[News, Message]
+
+# Proof that the provider has it: worth keeping only as long as we do not know that.
+_PROOF: Final = ("processed",)
+_RANK: Final = {"accepted": 1, "delivered": 2, "bounced": 3}
+_ADDRESS_KIND: Final = {"email": "email", "sms": "phone"}
+_REPEATED_WITHIN: Final = timedelta(days=30)
+
+
+def apply(session: Session, items: Sequence[Item], now: datetime) -> int:
+    """Apply news whose messages are known; answers how many events were new."""
+    once = {news.dedup: (news, message) for news, message in reversed(items)}
+    unique = [item for item in reversed(once.values()) if _says_something(*item)]
+    acted = [item for item in unique if item[0].kind in KINDS]
+    moved = [item for item in unique if item[0].kind not in KINDS]
+    fresh = _store_deliveries(session, moved, now) + _store_engagement(session, acted, now)
+    _move(session, fresh, now)
+    _suppress(session, fresh, now)
+    _lift(session, fresh)
+    _alert(session, fresh, now)
+    return len(fresh)
+
+
+def _says_something(news: News, message: Message) -> bool:
+    if news.kind not in _PROOF or news.lift:
+        return True
+    return message.status not in HANDED_OVER
+
+
+def _store_deliveries(session: Session, items: Sequence[Item], now: datetime) -> list[Item]:
+    rows = [
+        NewEvent(message, news.kind, news.at, news.source, news.dedup, detail=news.detail)
+        for news, message in items
+    ]
+    new = events.insert(session, rows, now)
+    return [item for item in items if item[0].dedup in new]
+
+
+def _store_engagement(session: Session, items: Sequence[Item], now: datetime) -> list[Item]:
+    links = _links(session, items)
+    hits = [
+        Hit(
+            notification_id=message.id,
+            kind=news.kind,
+            at=news.at,
+            source=news.source,
+            look=news.look or HUMAN,
+            link_id=links.get((message.version_id, news.url or "")),
+            dedup=news.dedup,
+            detail=news.detail,
+        )
+        for news, message in items
+    ]
+    new = {hit.dedup for hit in engagement.record(session, hits, now)}
+    return [item for item in items if item[0].dedup in new]
+
+
+def _links(session: Session, items: Iterable[Item]) -> Mapping[tuple[int, str], int]:
+    versions = {message.version_id for news, message in items if news.url}
+    if not versions:
+        return {}
+    rows = session.execute(
+        text(
+            "select version_id, url, min(id) from link where version_id = any(:ids) group by 1, 2"
+        ),
+        {"ids": list(versions)},
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def _move(session: Session, items: Iterable[Item], now: datetime) -> None:
+    """One change per message: the furthest of what was said about it."""
+    furthest: dict[int, News] = {}
+    accepted: list[datetime] = []
+    for news, message in items:
+        if news.status is None:
+            continue
+        known = furthest.get(message.id)
+        if known is None or _RANK[news.status] > _RANK[known.status or "accepted"]:
+            furthest[message.id] = news
+            accepted.append(message.accepted_at)
+    changes = [
+        Change(key, news.status or "accepted", news.reason, news.at)
+        for key, news in furthest.items()
+    ]
+    if not changes:
+        return
+    moved = states.move(session, changes, now, (min(accepted), max(accepted)))
+    _fall_back(session, [one for one in moved if one.new == "bounced"], now)
+
+
+def _fall_back(session: Session, bounced: Sequence[Applied], now: datetime) -> None:
+    """Messages of the strategy `first` go on to the person's next channel."""
+    if not bounced:
+        return
+    rows = session.execute(
+        text("select id from notification where id = any(:ids) and cardinality(fallback) > 0"),
+        {"ids": [one.notification_id for one in bounced]},
+    )
+    for row in rows.all():
+        fallback.next_channel(session, row[0], now)
+
+
+def _suppress(session: Session, items: Sequence[Item], now: datetime) -> None:
+    wanted = [item for item in items if item[0].suppress and item[1].address and not item[1].test]
+    repeated = _repeated(session, wanted, now)
+    by_source: defaultdict[str, list[Entry]] = defaultdict(list)
+    for news, message in wanted:
+        rule, kind = news.suppress, _ADDRESS_KIND.get(message.channel)
+        if rule is None or kind is None or message.address is None:
+            continue
+        if rule.after > 1 and repeated[message.contact_id, news.reason] < rule.after:
+            continue
+        entry = Entry(kind, message.address, rule.reason, rule.scope, notification_id=message.id)
+        by_source[rule.source or news.source].append(entry)
+    for source, entries in sorted(by_source.items()):
+        suppressions.add(session, entries, source, now)
+
+
+def _repeated(
+    session: Session, items: Iterable[Item], now: datetime
+) -> Counter[tuple[int | None, str | None]]:
+    """(contact, reason) -> how many of its messages failed for it lately, this time included."""
+    soft = [
+        (news, message)
+        for news, message in items
+        if news.suppress and news.suppress.after > 1 and message.contact_id is not None
+    ]
+    found: Counter[tuple[int | None, str | None]] = Counter()
+    if not soft:
+        return found
+    rows = session.execute(
+        text(
+            """
+            select e.contact_id, n.reason, count(distinct n.id)
+              from event e
+              join notification n on n.id = e.notification_id and n.accepted_at >= :long_ago
+             where e.contact_id = any(:contacts) and e.kind in ('bounced', 'failed')
+               and e.at >= :since and n.reason = any(:reasons) and n.status = 'bounced'
+             group by 1, 2
+            """
+        ),
+        {
+            "contacts": list({message.contact_id for _, message in soft}),
+            "reasons": list({news.reason for news, _ in soft}),
+            "since": now - _REPEATED_WITHIN,
+            "long_ago": now - _REPEATED_WITHIN - timedelta(days=7),
+        },
+    )
+    for contact, reason, number in rows:
+        found[contact, reason] = number
+    return found
+
+
+def _lift(session: Session, items: Iterable[Item]) -> None:
+    """A person who rejoined a group at the provider: only what came from that group is lifted."""
+    for news, message in items:
+        kind = _ADDRESS_KIND.get(message.channel)
+        if news.lift is None or kind is None or not message.address:
+            continue
+        entry = suppressions.check(session, kind, [message.address]).get(message.address)
+        if entry is not None and entry.source == news.lift:
+            suppressions.lift(session, kind, message.address, ["unsubscribe"])
+
+
+def _alert(session: Session, items: Iterable[Item], now: datetime) -> None:
+    counted = Counter(news.alert for news, message in items if news.alert and not message.test)
+    for alert, number in counted.items():
+        incidents.open_or_count(
+            session,
+            alert.cause,
+            alert.title,
+            "The messages are marked as undelivered. No address was suppressed for it.",
+            {"messages": number},
+            now,
+            count=number,
+        )

@@ -1,0 +1,204 @@
+"""Receipts: a provider's webhook is kept as it came, and applied afterwards, in bulk.
+
+Applying is idempotent and knows no order: events are stored once by their key, statuses only move
+forward. News of a message that is not known yet may have overtaken our own commit, so it waits for
+five minutes before it is called unknown.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import orjson
+import structlog
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from app.tracking import delivery, events, inbound, sendgrid, twilio
+from app.tracking.models import Receipt
+from app.tracking.news import News
+
+PROVIDERS: Final = ("sendgrid", "twilio_status", "twilio_inbound")
+CHUNK: Final = 100
+PARKED_FOR: Final = timedelta(minutes=5)
+MAX_TRIES: Final = 8
+_PAUSES: Final = (2, 5, 15, 30, 60)  # seconds between looks for a message that is not known yet
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one call of `apply` did: receipts finished, events new, parked and given up on."""
+
+    receipts: int = 0
+    events: int = 0
+    parked: int = 0
+    unknown: int = 0
+    failed: int = 0
+    strange: int = 0
+
+    def add(self, other: "Outcome") -> None:
+        """Take over the figures of another call."""
+        for name in ("receipts", "events", "parked", "unknown", "failed", "strange"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+@dataclass(slots=True)
+class _Parsed:
+    receipt: Receipt
+    news: list[News] = field(default_factory=list)
+
+
+def store(
+    session: Session, provider: str, body: bytes, context: Mapping[str, Any], now: datetime
+) -> int:
+    """Keep a verified webhook; answers its key. `context` is what its URL and headers said."""
+    receipt = Receipt(
+        provider=provider, received_at=now, due_at=now, body=body, context=dict(context)
+    )
+    session.add(receipt)
+    session.flush()
+    return receipt.id
+
+
+def apply(session: Session, now: datetime, limit: int = CHUNK, only: int | None = None) -> Outcome:
+    """Apply up to `limit` receipts that are due, oldest first; none left: `receipts` is 0.
+
+    Receipts that another process is applying are passed over. One that cannot be applied is tried
+    again later and does not hold up the others. `only` is the key of a single receipt.
+    """
+    due = select(Receipt).where(Receipt.applied_at.is_(None), Receipt.due_at <= now)
+    if only is not None:
+        due = due.where(Receipt.id == only)
+    due = due.order_by(Receipt.id).limit(limit).with_for_update(skip_locked=True)
+    receipts = list(session.scalars(due))
+    if not receipts:
+        return Outcome()
+    try:
+        with session.begin_nested():
+            return _apply_all(session, receipts, now)
+    except OperationalError:
+        raise
+    except Exception as error:
+        log.warning("receipts_one_by_one", receipts=len(receipts), error=type(error).__name__)
+    outcome = Outcome()
+    for receipt in receipts:
+        outcome.add(_apply_alone(session, receipt, now))
+    return outcome
+
+
+def _apply_alone(session: Session, receipt: Receipt, now: datetime) -> Outcome:
+    try:
+        with session.begin_nested():
+            return _apply_all(session, [receipt], now)
+    except OperationalError:
+        raise
+    except Exception as error:
+        log.error("receipt_not_applied", receipt=receipt.id, error=type(error).__name__)
+        _try_later(session, receipt, f"{type(error).__name__}", now)
+        return Outcome(receipts=1, failed=1)
+
+
+def _apply_all(session: Session, receipts: Sequence[Receipt], now: datetime) -> Outcome:
+    outcome = Outcome(receipts=len(receipts))
+    parsed = [_parse(session, receipt, outcome, now) for receipt in receipts]
+    keys = (one.notification_id for item in parsed for one in item.news)
+    known = events.messages(session, (key for key in keys if key is not None), now)
+    ready: list[tuple[News, events.Message]] = []
+    for item in parsed:
+        ready += _ready(item, known)
+        _park(session, item, known, outcome, now)
+    outcome.events = delivery.apply(session, ready, now)
+    done = [item.receipt.id for item in parsed]
+    session.execute(update(Receipt).where(Receipt.id.in_(done)).values(applied_at=now))
+    return outcome
+
+
+def _parse(session: Session, receipt: Receipt, outcome: Outcome, now: datetime) -> _Parsed:
+    parsed = _Parsed(receipt)
+    try:
+        if receipt.provider == "sendgrid":
+            parsed.news, strange = sendgrid.parse(receipt.body, receipt.received_at)
+            outcome.strange += strange
+        elif receipt.provider == "twilio_status":
+            nid = str(receipt.context.get("nid", ""))
+            one = twilio.parse_status(receipt.body, nid, receipt.received_at)
+            parsed.news = [one] if one else []
+            outcome.strange += one is None
+        else:
+            inbound.apply(session, receipt.body, receipt.id, receipt.received_at, now)
+    except ValueError:
+        # What cannot be read today cannot be read tomorrow.
+        receipt.error = "The body could not be read."
+        outcome.strange += 1
+    return parsed
+
+
+def _ready(item: _Parsed, known: Mapping[int, events.Message]) -> list[tuple[News, events.Message]]:
+    """News with its message. What the sandbox signed concerns test messages only, unless the
+    sandbox is the provider."""
+    only_test = item.receipt.context.get("sandbox") is True
+    found = [(one, known.get(one.notification_id or 0)) for one in item.news]
+    return [(one, message) for one, message in found if message and (message.test or not only_test)]
+
+
+def _park(
+    session: Session,
+    item: _Parsed,
+    known: Mapping[int, events.Message],
+    outcome: Outcome,
+    now: datetime,
+) -> None:
+    """News of messages that are not known waits in a receipt of its own, or is given up."""
+    lost = [one for one in item.news if (one.notification_id or 0) not in known]
+    if not lost:
+        return
+    receipt = item.receipt
+    waits = [one for one in lost if one.notification_id is not None]
+    if not waits or now - receipt.received_at >= PARKED_FOR:
+        outcome.unknown += len(lost)
+        receipt.error = f"{len(lost)} events of messages that are not known."
+        log.warning("events_of_unknown_messages", receipt=receipt.id, events=len(lost))
+        return
+    outcome.unknown += len(lost) - len(waits)
+    outcome.parked += len(waits)
+    pause = _PAUSES[min(receipt.tries, len(_PAUSES) - 1)]
+    session.execute(
+        insert(Receipt),
+        [
+            {
+                "provider": receipt.provider,
+                "received_at": receipt.received_at,
+                "due_at": now + timedelta(seconds=pause),
+                "tries": receipt.tries + 1,
+                "context": receipt.context,
+                "body": _body_of(receipt, waits),
+            }
+        ],
+    )
+
+
+def _body_of(receipt: Receipt, waits: Sequence[News]) -> bytes:
+    if receipt.provider != "sendgrid":
+        return receipt.body
+    return orjson.dumps([dict(one.raw) for one in waits])
+
+
+def _try_later(session: Session, receipt: Receipt, error: str, now: datetime) -> None:
+    tries = receipt.tries + 1
+    values: dict[str, Any] = {"tries": tries, "error": error}
+    if tries >= MAX_TRIES:
+        values["applied_at"] = now
+    else:
+        values["due_at"] = now + timedelta(seconds=min(2**tries, 300))
+    session.execute(update(Receipt).where(Receipt.id == receipt.id).values(**values))
+
+
+def waiting(session: Session) -> Counter[str]:
+    """How many receipts wait, by provider: for metrics."""
+    rows = session.execute(select(Receipt.provider).where(Receipt.applied_at.is_(None)))
+    return Counter(row[0] for row in rows)

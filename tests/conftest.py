@@ -4,5 +4,7 @@ pytest_plugins = [
     "tests.support.servers",
     "tests.support.database",
     "tests.support.application",
+    "tests.support.members",
     "tests.support.clock",
+    "tests.support.sandbox",
 ]

@@ -52,18 +52,23 @@ _used: dict[int, float] = {}
 _lock = threading.Lock()
 
 
+def recall(secret: str, now: datetime) -> tuple[KnownKey | None] | None:
+    """What is remembered of a secret, in a 1-tuple; None when the database must be asked."""
+    entry = _known.get(api_keys.digest(secret))
+    if entry is None or entry[0] < time.monotonic():
+        return None
+    return (_unexpired(entry[1], now),)
+
+
 def find(session: Session, secret: str, now: datetime) -> KnownKey | None:
     """The working key behind a secret. Secrets that are none are remembered too."""
     digest = api_keys.digest(secret)
-    entry = _known.get(digest)
-    if entry is None or entry[0] < time.monotonic():
-        entry = (time.monotonic() + REMEMBERED_SECONDS, _load(session, digest))
-        with _lock:
-            if len(_known) >= _MOST:
-                _known.clear()
-            _known[digest] = entry
-    key = entry[1]
-    return key if key and (key.expires_at is None or key.expires_at > now) else None
+    key = _load(session, digest)
+    with _lock:
+        if len(_known) >= _MOST:
+            _known.clear()
+        _known[digest] = (time.monotonic() + REMEMBERED_SECONDS, key)
+    return _unexpired(key, now)
 
 
 def forget() -> None:
@@ -80,6 +85,10 @@ def use_is_due(key_id: int) -> bool:
             return False
         _used[key_id] = moment + _USED_STEP_SECONDS
     return True
+
+
+def _unexpired(key: KnownKey | None, now: datetime) -> KnownKey | None:
+    return key if key and (key.expires_at is None or key.expires_at > now) else None
 
 
 def _load(session: Session, digest: str) -> KnownKey | None:

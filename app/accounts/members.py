@@ -119,10 +119,10 @@ def reset_password(session: Session, member_id: int) -> str:
 
 
 def change_profile(session: Session, member_id: int, name: str, timezone: str) -> Member:
-    """The member's own name and zone."""
+    """The member's own name and zone; an empty zone means that of the workspace."""
     wrong: list[FieldError] = []
     label = _name(name, wrong)
-    if timezone not in available_timezones():
+    if timezone and timezone not in available_timezones():
         wrong.append(FieldError("/timezone", "unknown_timezone", "Choose a time zone of the list."))
     if wrong:
         raise Invalid(wrong)

@@ -28,7 +28,8 @@ class Member(Model):
     password_hash: Mapped[str]
     # Given by somebody else, shown once: nothing but a new password can be done with it.
     password_temporary: Mapped[bool] = mapped_column(server_default=text("false"))
-    timezone: Mapped[str] = mapped_column(server_default="UTC")
+    # Empty: the workspace's zone.
+    timezone: Mapped[str] = mapped_column(server_default="")
     disabled_at: Mapped[datetime | None]
     last_seen_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))

@@ -1,6 +1,7 @@
 """Signing in and out. Plain forms: nothing here needs a script."""
 
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import (
@@ -78,7 +79,8 @@ def sign_out() -> AnyResponse:
 def limit(app: Flask, limiter: Limiter) -> None:
     """Guesses from one address: a person needs a few, a machine many."""
     name = f"{blueprint.name}.{sign_in.__name__}"
-    app.view_functions[name] = limiter.limit("30 per minute")(app.view_functions[name])
+    guarded: Any = limiter.limit("30 per minute")(app.view_functions[name])
+    app.view_functions[name] = guarded
 
 
 def _begin(db_session: Session, member: Member, now: datetime) -> SignedIn | None:

@@ -1,0 +1,103 @@
+"""The OpenAPI 3.1 document, made from the code, and a page that people can read."""
+
+from pathlib import Path
+from typing import Any, Final, cast
+
+import flask_openapi3_scalar
+from flask import Blueprint, Response, current_app, jsonify, render_template, send_from_directory
+from flask_openapi3.models.info import Info
+from flask_openapi3.openapi import OpenAPI
+from pydantic import BaseModel, Field
+
+from app.api import problems
+from app.api.codes import CODES
+
+_ASSETS: Final = Path(flask_openapi3_scalar.__file__).parent / "templates" / "scalar" / "js"
+_ABOUT: Final = """
+Send e-mail, SMS, iOS and Android push with one call.
+
+* Every call carries `Authorization: Bearer hk_live_…`. A **test key** (`hk_test_…`) runs everything
+  and hands over to the sandbox instead of the provider.
+* Unknown fields are refused. Times are RFC 3339 with an offset.
+* `Idempotency-Key` (up to 255 characters) on any POST: the same key and body give the same answer,
+  with `Idempotent-Replayed: true`, for seven days.
+* Lists are pages: `?limit=50&cursor=…` answers `{"data": […], "next_cursor": "…" | null}`.
+* Every answer has `RateLimit` and `RateLimit-Policy`, and `X-Request-Id`, which may be given.
+""".strip()
+
+
+class WrongField(BaseModel):
+    """One wrong field of a request."""
+
+    pointer: str = Field(description="JSON pointer, such as `/to/email`; a parameter is `/limit`.")
+    code: str = Field(
+        description="One of:\n\n"
+        + "\n".join(f"* `{code}`: {meaning}" for code, meaning in CODES.items())
+    )
+    message: str = Field(description="A sentence for people.")
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = Field(description="A sentence that says what to do.")
+    request_id: str
+    errors: list[WrongField] = Field([], description="Every wrong field, at once.")
+
+
+_MEANINGS: Final = {
+    400: "The body is not JSON, or a header is wrong.",
+    401: "There is no key, or it does not work.",
+    403: "The key lacks the scope, or may not be used from this network.",
+    404: "There is no such thing.",
+    409: "The present state does not allow it, or the same Idempotency-Key is still running.",
+    413: "The body is larger than 5 MB.",
+    415: "The body is not `application/json`.",
+    422: "Fields are wrong, or the Idempotency-Key was used for another body.",
+    429: "The key called too often; `Retry-After` says when to go on.",
+    503: "PostgreSQL is away; `Retry-After` says when to try again.",
+}
+PROBLEM_RESPONSES: Final[dict[Any, Any]] = {
+    status: {
+        "description": meaning,
+        "content": {
+            problems.MIMETYPE: {"schema": {"$ref": "#/components/schemas/Problem"}},
+        },
+    }
+    for status, meaning in _MEANINGS.items()
+}
+
+blueprint: Final = Blueprint("docs", __name__)
+
+
+def options() -> dict[str, Any]:
+    """What the application is told about the document when it is made."""
+    return {
+        "info": Info(title="Herald API", version="1", description=_ABOUT),
+        "security_schemes": {
+            "key": {"type": "http", "scheme": "bearer", "description": "hk_live_… or hk_test_…"}
+        },
+        "validation_error_model": Problem,
+    }
+
+
+@blueprint.get("/api/v1/openapi.json")
+def openapi() -> Response:
+    """The document. It holds no secrets and may be read by anyone."""
+    app = cast(OpenAPI, current_app._get_current_object())  # type: ignore[attr-defined]
+    return jsonify(app.api_doc)
+
+
+@blueprint.get("/api/docs")
+def docs() -> str:
+    """The document as a page."""
+    return render_template("docs/api.html")
+
+
+@blueprint.get("/api/docs/reference.js")
+def reference() -> Response:
+    """The reader of the page, out of its wheel: no outside host is asked."""
+    return send_from_directory(_ASSETS, "scalar.standalone.js", max_age=86_400)

@@ -1,0 +1,7 @@
+"""The blueprints of the API, one per noun."""
+
+from typing import Final
+
+from app.api.operations import Operations
+
+BLUEPRINTS: Final[tuple[Operations, ...]] = ()

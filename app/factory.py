@@ -1,0 +1,244 @@
+"""Where everything is put together. Importing this module does nothing; nothing imports from it."""
+
+import re
+import secrets
+import tomllib
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import orjson
+import structlog
+from flask import Blueprint, Flask, Response, g, request
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from flask_openapi3.openapi import OpenAPI
+from flask_wtf import CSRFProtect
+from flask_wtf.csrf import CSRFError
+from sqlalchemy import exc
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app import cache, jobs
+from app import log as logs
+from app.accounts import sessions
+from app.api import document, machine, operations, problems, routes
+from app.console import access, errors, pages, signin
+from app.console import routes as console_routes
+from app.db import db
+from app.errors import DomainError
+from app.hooks import routes as hooks_routes
+from app.settings import Settings
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+MEGABYTE: Final = 1024 * 1024
+LARGEST_REQUEST: Final = 64 * MEGABYTE  # a file to import; the API has its own limit
+RETRY_AFTER_SECONDS: Final = 5
+# Machines talk to these; everything else is read by people.
+_MACHINE_DOORS: Final = ("/api/v1/", "/hooks/", "/t/", "/healthz", "/readyz", "/metrics")
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+log = logs.get(__name__)
+
+
+def create_app(settings: Settings) -> Flask:
+    """The web application: console, API, and the unauthenticated doors."""
+    app = OpenAPI(
+        "herald",
+        root_path=str(ROOT),
+        static_folder=str(ROOT / "static"),
+        template_folder=str(ROOT / "templates"),
+        doc_ui=False,
+        **document.options(),
+    )
+    _configure(app, settings)
+    _register_machinery(app, settings)
+    _register_doors(app, settings)
+    _register_errors(app)
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops
+        )
+    return app
+
+
+def engine_options() -> dict[str, Any]:
+    """How this process talks to PostgreSQL: nothing waits for ever, a lost server is noticed."""
+    return {
+        "pool_size": 10,
+        "max_overflow": 10,
+        "pool_timeout": 4,
+        "pool_pre_ping": True,
+        "pool_recycle": 1800,
+        "json_serializer": _to_json,
+        "json_deserializer": orjson.loads,
+        "connect_args": {
+            "connect_timeout": 3,
+            "application_name": "herald",
+            "options": "-c statement_timeout=30s -c lock_timeout=10s"
+            " -c idle_in_transaction_session_timeout=60s",
+        },
+    }
+
+
+def _configure(app: Flask, settings: Settings) -> None:
+    secure = settings.secure_cookies
+    app.config.update(
+        HERALD=settings,
+        HERALD_VERSION=_version(),
+        SECRET_KEY=settings.secret_key,
+        SECRET_KEY_FALLBACKS=list(settings.old_secret_keys),
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(),
+        MAX_CONTENT_LENGTH=LARGEST_REQUEST,
+        MAX_FORM_MEMORY_SIZE=MEGABYTE,
+        MAX_FORM_PARTS=1000,
+        TRUSTED_HOSTS=_trusted_hosts(settings),
+        SESSION_COOKIE_NAME="__Host-herald" if secure else "herald",
+        SESSION_COOKIE_SECURE=secure,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_PATH="/",
+        SESSION_REFRESH_EACH_REQUEST=False,
+        PERMANENT_SESSION_LIFETIME=sessions.ABSOLUTE + timedelta(minutes=5),
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session
+        SEND_FILE_MAX_AGE_DEFAULT=3600,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+
+
+def _register_machinery(app: OpenAPI, settings: Settings) -> None:
+    db.init_app(app)
+    jobs.init_app(app, settings.redis_url, settings.queue_prefix())
+    cache.init_app(app, settings.redis_url, settings.queue_prefix())
+    app.before_request(_begin_request)
+    app.after_request(_security_headers)
+    access.register(app, settings.secret_key, settings.old_secret_keys)
+
+
+def _register_doors(app: OpenAPI, settings: Settings) -> None:
+    csrf, limiter = CSRFProtect(app), _limiter(app, settings)
+    for blueprint in console_routes.BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    for calls in routes.BLUEPRINTS:
+        app.register_api(calls)
+        csrf.exempt(calls)
+        access.leave_open(app, calls)
+    for blueprint in (*hooks_routes.BLUEPRINTS, machine.blueprint):
+        _register_locked(app, csrf, blueprint)
+    app.register_blueprint(document.blueprint)
+    access.leave_open(app, document.blueprint)
+    operations.register(app, limiter, settings)
+    signin.limit(app, limiter)
+    pages.register(app)
+
+
+def _limiter(app: Flask, settings: Settings) -> Limiter:
+    """Counts in Redis; while it is away each process counts for itself and nobody is refused."""
+    timeouts: dict[str, Any] = {"socket_timeout": 0.25, "socket_connect_timeout": 0.25}
+    return Limiter(
+        get_remote_address,
+        app=app,
+        storage_uri=settings.redis_url or "memory://",
+        storage_options=timeouts if settings.redis_url else {},
+        key_prefix=f"{settings.queue_prefix()}:limits",
+        strategy="fixed-window",
+        in_memory_fallback_enabled=True,
+    )
+
+
+def _register_locked(app: Flask, csrf: CSRFProtect, blueprint: Blueprint) -> None:
+    """A blueprint with a lock of its own: signatures, signed links, a token."""
+    app.register_blueprint(blueprint)
+    csrf.exempt(blueprint)
+    access.leave_open(app, blueprint)
+
+
+def _begin_request() -> None:
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _security_headers(response: Response) -> Response:
+    headers = response.headers
+    headers["X-Request-Id"] = g.get("request_id", "")
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+    if request.is_secure:
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+    return response
+
+
+def _register_errors(app: Flask) -> None:
+    """Every refusal is translated here: for machines to problem+json, for people to a page."""
+    for kind in (exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
+        app.register_error_handler(kind, _database_away)
+    app.register_error_handler(exc.DataError, _unstorable)
+    app.register_error_handler(DomainError, _refused)
+    app.register_error_handler(problems.Refused, problems.of_refusal)
+    app.register_error_handler(CSRFError, lambda _error: _of_status(400))
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(500, _failed)
+
+
+def _refused(error: DomainError) -> Response:
+    return problems.of_domain(error) if _is_machine() else errors.of_domain(error)
+
+
+def _http_error(error: HTTPException) -> Response:
+    if error.code is None or error.code < 400:
+        return Response(error.get_response().response, error.code)
+    answer = _of_status(error.code)
+    if allowed := getattr(error, "valid_methods", None):
+        answer.headers["Allow"] = ", ".join(sorted(allowed))
+    return answer
+
+
+def _database_away(error: Exception) -> Response:
+    log.warning("database_away", error=type(error).__name__)
+    answer = _of_status(503)
+    answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return answer
+
+
+def _unstorable(error: Exception) -> Response:
+    log.warning("data_refused", error=type(error).__name__)
+    return _of_status(422)
+
+
+def _failed(error: Exception) -> Response:
+    original = getattr(error, "original_exception", None) or error
+    log.error("request_failed", endpoint=request.endpoint, exc_info=original)
+    return _of_status(500)
+
+
+def _of_status(status: int) -> Response:
+    return problems.of_status(status) if _is_machine() else errors.of_status(status)
+
+
+def _is_machine() -> bool:
+    return request.path.startswith(_MACHINE_DOORS)
+
+
+def _trusted_hosts(settings: Settings) -> list[str] | None:
+    """Names we may be asked for. Links in mail never come from the Host header anyway."""
+    if settings.trusted_hosts:
+        return list(settings.trusted_hosts)
+    if not settings.secure_cookies:
+        return None
+    return [urlsplit(settings.public_url).hostname or "localhost", "localhost", "127.0.0.1"]
+
+
+def _to_json(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _version() -> str:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return str(tomllib.loads(text)["project"]["version"])

@@ -14,26 +14,20 @@ from flask import Flask, current_app, request
 from flask_login import current_user
 from werkzeug.exceptions import HTTPException
 
-OWNER, MARKETER, SUPPORT, DEVELOPER, VIEWER = ROLES = (
-    "owner",
-    "marketer",
-    "support",
-    "developer",
-    "viewer",
-)
-STAFF = (OWNER, MARKETER, SUPPORT, DEVELOPER)
-WATCHERS = (OWNER, SUPPORT, DEVELOPER, VIEWER)
-TECHNICAL = (OWNER, DEVELOPER)
+from app.accounts import roles
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the sidebar. `key` is the letter after `g` that goes there."""
+    """One line of the sidebar, for who has `permission` (a name in `roles.MAY`).
+
+    `key` is the letter that goes there after `g`.
+    """
 
     path: str
     label: str
     icon: str
-    roles: tuple[str, ...] = ROLES
+    permission: str
     key: str = ""
 
 
@@ -49,46 +43,44 @@ MENU: tuple[Group, ...] = (
     Group(
         "",
         (
-            Entry("/", "Overview", "layout-dashboard", key="o"),
-            Entry("/analytics", "Analytics", "chart-no-axes-combined", key="a"),
+            Entry("/", "Overview", "layout-dashboard", "overview.view", "o"),
+            Entry("/analytics", "Analytics", "chart-no-axes-combined", "analytics.view", "a"),
         ),
     ),
     Group(
         "Messaging",
         (
-            Entry("/campaigns", "Campaigns", "send", key="c"),
-            Entry("/templates", "Templates", "layout-template", key="t"),
-            Entry("/approvals", "Approvals", "stamp", (OWNER, MARKETER)),
+            Entry("/campaigns", "Campaigns", "send", "campaigns.view", "c"),
+            Entry("/templates", "Templates", "layout-template", "templates.view", "t"),
+            Entry("/approvals", "Approvals", "stamp", "campaigns.edit"),
         ),
     ),
     Group(
         "Audience",
         (
-            Entry("/people", "People", "users", STAFF, key="p"),
-            Entry(
-                "/segments", "Segments", "list-filter", (OWNER, MARKETER, DEVELOPER, VIEWER), "s"
-            ),
-            Entry("/topics", "Topics", "tag", STAFF),
-            Entry("/suppressions", "Suppressions", "shield-off", STAFF),
+            Entry("/people", "People", "users", "people.find", "p"),
+            Entry("/segments", "Segments", "list-filter", "segments.view", "s"),
+            Entry("/topics", "Topics", "tag", "people.find"),
+            Entry("/suppressions", "Suppressions", "shield-off", "people.find"),
         ),
     ),
     Group(
         "Delivery",
         (
-            Entry("/messages", "Messages", "activity", STAFF, key="m"),
-            Entry("/queues", "Queues", "layers", WATCHERS, key="q"),
-            Entry("/dead-letters", "Dead letters", "inbox", WATCHERS),
-            Entry("/alerts", "Alerts", "bell", WATCHERS),
-            Entry("/providers", "Providers", "plug", TECHNICAL),
+            Entry("/messages", "Messages", "activity", "messages.find", "m"),
+            Entry("/queues", "Queues", "layers", "queues.view", "q"),
+            Entry("/dead-letters", "Dead letters", "inbox", "queues.view"),
+            Entry("/alerts", "Alerts", "bell", "queues.view"),
+            Entry("/providers", "Providers", "plug", "providers.edit"),
         ),
     ),
     Group(
         "Developers",
         (
-            Entry("/api-keys", "API keys", "key-round", TECHNICAL),
-            Entry("/webhooks", "Webhooks", "webhook", TECHNICAL),
-            Entry("/audit", "Audit log", "scroll-text", STAFF),
-            Entry("/settings", "Settings", "settings", TECHNICAL),
+            Entry("/api-keys", "API keys", "key-round", "keys.edit"),
+            Entry("/webhooks", "Webhooks", "webhook", "keys.edit"),
+            Entry("/audit", "Audit log", "scroll-text", "audit.view"),
+            Entry("/settings", "Settings", "settings", "settings.view"),
         ),
     ),
 )
@@ -109,7 +101,9 @@ def groups(role: str | None) -> list[Group]:
     """What this role may open and this app can show. No role: nothing."""
     shown = []
     for group in MENU:
-        entries = tuple(e for e in group.entries if role in e.roles and exists(e.path))
+        entries = tuple(
+            e for e in group.entries if roles.may(role, e.permission) and exists(e.path)
+        )
         if entries:
             shown.append(Group(group.title, entries))
     return shown

@@ -88,7 +88,7 @@ def trigger(response: Response, **events: object) -> Response:
 
 
 def sandboxed(html: str) -> Response:
-    """User-written HTML for `<iframe sandbox>`: no scripts, no network but images, framed only by us."""
+    """User-written HTML for `<iframe sandbox>`: no scripts, only images and fonts are fetched."""
     response = make_response(html)
     response.headers["Content-Type"] = "text/html; charset=utf-8"
     response.headers["Cache-Control"] = "no-store"

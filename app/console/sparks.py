@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 Point = tuple[float, float]
 
@@ -41,16 +42,11 @@ def spark_path(values: Sequence[float | None], width: int = 68, height: int = 26
 
 def _curve(points: Sequence[Point]) -> str:
     """Fritsch-Carlson tangents with the harmonic mean, as cubic Bézier segments."""
-    slopes = [
-        (after[1] - before[1]) / (after[0] - before[0])
-        for before, after in zip(points, points[1:], strict=False)
-    ]
-    inner = [
-        0.0 if a * b <= 0 else 2 * a * b / (a + b) for a, b in zip(slopes, slopes[1:], strict=False)
-    ]
+    slopes = [(after[1] - before[1]) / (after[0] - before[0]) for before, after in pairwise(points)]
+    inner = [0.0 if a * b <= 0 else 2 * a * b / (a + b) for a, b in pairwise(slopes)]
     tangents = [slopes[0], *inner, slopes[-1]]
     path = f"M{points[0][0]:.1f},{points[0][1]:.1f}"
-    for i, ((x0, y0), (x1, y1)) in enumerate(zip(points, points[1:], strict=False)):
+    for i, ((x0, y0), (x1, y1)) in enumerate(pairwise(points)):
         third = (x1 - x0) / 3
         path += (
             f"C{x0 + third:.1f},{y0 + tangents[i] * third:.1f}"

@@ -1,0 +1,120 @@
+"""The control API under /_control: for tests, drills and the supervisor; loopback only."""
+
+from itertools import islice
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from app.sandbox.desk import Desk
+from app.sandbox.events.emitter import Emitter
+from app.sandbox.events.settings import BadSettingsError
+from app.sandbox.faults import BadRuleError
+from app.sandbox.journal import Line, counts
+from app.sandbox.wire import words
+from app.sandbox.wires.twilio import Twilio
+
+_STOP = words("stop stopall unsubscribe cancel end quit revoke optout")
+_START = words("start yes unstop")
+_HELP = words("help info")
+
+
+def control(desk: Desk, emitter: Emitter, twilio: Twilio) -> Blueprint:  # noqa: C901
+    """The control API of one sandbox."""
+    api = Blueprint("control", __name__, url_prefix="/_control")
+
+    @api.errorhandler(BadRuleError)
+    @api.errorhandler(BadSettingsError)
+    def bad(error: ValueError) -> tuple[Response, int]:
+        return jsonify(error=str(error)), 400
+
+    @api.get("/health")
+    def health() -> Response:
+        return jsonify(ok=True)
+
+    @api.get("/faults")
+    def list_faults() -> Response:
+        return jsonify(desk.faults.show())
+
+    @api.post("/faults")
+    def add_fault() -> tuple[Response, int]:
+        return jsonify(desk.faults.add(_body()).describe()), 201
+
+    @api.delete("/faults")
+    @api.delete("/faults/<int:number>")
+    def clear_faults(number: int | None = None) -> Response:
+        return jsonify(cleared=desk.faults.clear(number))
+
+    @api.get("/journal")
+    def read_journal() -> Response:
+        wanted = {name: request.args.get(name, "") for name in ("provider", "to", "notification")}
+        lines = (line for line in desk.journal.lines() if _fits(line, wanted))
+        return jsonify(list(islice(lines, request.args.get("limit", 100_000, type=int))))
+
+    @api.get("/counts")
+    def count() -> Response:
+        return jsonify(**counts(desk.journal.lines()), events=emitter.figures())
+
+    @api.get("/events")
+    def read_events() -> Response:
+        return jsonify(auto_events=_settings(emitter), **emitter.figures())
+
+    @api.post("/events")
+    def change_events() -> Response:
+        emitter.configure(_body())
+        return jsonify(auto_events=_settings(emitter))
+
+    @api.post("/events/sendgrid")
+    def emit() -> tuple[Response, int]:
+        events = request.get_json()
+        if not isinstance(events, list):
+            raise BadSettingsError("A list of event objects is needed.")
+        emitter.emit(events)
+        return jsonify(queued=len(events)), 202
+
+    @api.post("/inbound")
+    def inbound() -> tuple[Response, int]:
+        body = _body()
+        sender, text = str(body.get("from", "")), str(body.get("body", ""))
+        if not sender:
+            raise BadSettingsError("from: a phone number is needed.")
+        emitter.text_from(sender, text, _keyword(twilio, sender, text))
+        return jsonify(queued=1), 202
+
+    @api.post("/reset")
+    def reset() -> Response:
+        desk.faults.clear()
+        emitter.reset()
+        desk.journal.reset()
+        desk.store.reset()
+        twilio.stopped.clear()
+        return jsonify(ok=True)
+
+    return api
+
+
+def _keyword(twilio: Twilio, sender: str, text: str) -> str:
+    """What Twilio itself does with STOP, START and HELP before we hear of it."""
+    word = text.strip().casefold()
+    if word in _STOP:
+        twilio.stopped.add(sender)
+        return "STOP"
+    if word in _START:
+        twilio.stopped.discard(sender)
+        return "START"
+    return "HELP" if word in _HELP else ""
+
+
+def _body() -> dict[str, Any]:
+    body = request.get_json()
+    if not isinstance(body, dict):
+        raise BadSettingsError("A JSON object is needed.")
+    return body
+
+
+def _fits(line: Line, wanted: dict[str, str]) -> bool:
+    return all(not value or line[name] == value for name, value in wanted.items())
+
+
+def _settings(emitter: Emitter) -> dict[str, Any]:
+    settings = emitter.settings
+    return {name: getattr(settings, name) for name in settings.__slots__}

@@ -1,0 +1,126 @@
+"""SendGrid's event webhook: what each event says, and the signature over the raw body."""
+
+import base64
+import secrets
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import orjson
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from app.sandbox.events.poster import PERSEVERANCE, Post
+from app.sandbox.wire import Call
+
+POST_BYTES: Final = 768 * 1024
+_SIGNATURE: Final = "X-Twilio-Email-Event-Webhook-Signature"
+_TIMESTAMP: Final = "X-Twilio-Email-Event-Webhook-Timestamp"
+_IP: Final = "127.0.0.1"
+
+Event = dict[str, Any]
+
+_BOUNCED: Final = {
+    "event": "bounce",
+    "type": "bounce",
+    "reason": "550 5.1.1 The email account that you tried to reach does not exist",
+    "status": "5.1.1",
+    "bounce_classification": "Invalid Address",
+    "ip": _IP,
+}
+_BLOCKED: Final = {
+    "event": "bounce",
+    "type": "blocked",
+    "reason": "554 5.7.1 Message refused by policy",
+    "status": "5.7.1",
+    "bounce_classification": "Reputation",
+    "ip": _IP,
+}
+_DROPPED: Final = {"event": "dropped", "reason": "Bounced Address", "status": "5.0.0"}
+_DEFERRED: Final = {
+    "event": "deferred",
+    "response": "450 4.7.1 Greylisted, please try again later",
+    "attempt": "1",
+    "ip": _IP,
+}
+_DELIVERED: Final = {"event": "delivered", "response": "250 OK", "ip": _IP, "tls": 1}
+_SPAM: Final = {"event": "spamreport"}
+
+# What becomes of a message, by the tag in the address: a list of events in order.
+COURSES: Final[dict[str, tuple[Event, ...]]] = {
+    "": (_DELIVERED,),
+    "bounce": (_BOUNCED,),
+    "blocked": (_BLOCKED,),
+    "dropped": (_DROPPED,),
+    "deferred": (_DEFERRED, _DELIVERED),
+    "complaint": (_DELIVERED, _SPAM),
+}
+PROCESSED: Final[Event] = {"event": "processed"}
+
+
+def events(call: Call, at: int, custom_args: dict[str, str], kinds: Iterable[Event]) -> list[Event]:
+    """Events about the recipient at this place of a call."""
+    email = call.recipients[at].to
+    base = {
+        "email": email,
+        "timestamp": int(time.time()),
+        "smtp-id": f"<{call.message_id}@sandbox.invalid>",
+        "sg_message_id": f"{call.message_id}.recvd-sandbox-{at}",
+        **custom_args,
+    }
+    found = []
+    for kind in kinds:
+        event = {**base, **kind, "sg_event_id": secrets.token_urlsafe(22)}
+        if event["event"] not in _WITH_SMTP_ID:
+            event.pop("smtp-id")
+        found.append(event)
+    return found
+
+
+_WITH_SMTP_ID: Final = frozenset({"processed", "dropped", "delivered", "deferred", "bounce"})
+
+
+def custom_args(mail: dict[str, Any]) -> list[dict[str, str]]:
+    """The custom arguments of each recipient: they come back in every event."""
+    common = mail.get("custom_args") or {}
+    return [
+        {**common, **(person.get("custom_args") or {})}
+        for person in mail["personalizations"]
+        for _ in person["to"]
+    ]
+
+
+def posts(
+    events: list[Event], url: str, key: ec.EllipticCurvePrivateKey, signature: str, batch: int
+) -> Iterator[Post]:
+    """Signed posts of at most `batch` events and 768 KB."""
+    for chunk in _chunks(events, batch):
+        body = b"[" + b",\r\n".join(chunk) + b"]\r\n"
+        headers = (("Content-Type", "application/json"), ("User-Agent", "SendGrid Event API"))
+        yield Post(url, body, headers + sign(body, key, signature), retries=PERSEVERANCE)
+
+
+def sign(
+    body: bytes, key: ec.EllipticCurvePrivateKey, signature: str, moment: float | None = None
+) -> tuple[tuple[str, str], ...]:
+    """ECDSA P-256 with SHA-256 over timestamp ++ raw body; headers as SendGrid sends them."""
+    if signature == "missing":
+        return ()
+    timestamp = str(int(time.time() if moment is None else moment))
+    signed = timestamp.encode() + (body if signature == "good" else b"something else")
+    der = key.sign(signed, ec.ECDSA(hashes.SHA256()))
+    return (_SIGNATURE, base64.b64encode(der).decode()), (_TIMESTAMP, timestamp)
+
+
+def _chunks(events: list[Event], batch: int) -> Iterator[list[bytes]]:
+    chunk: list[bytes] = []
+    size = 0
+    for event in events:
+        data = orjson.dumps(event)
+        if chunk and (len(chunk) >= batch or size + len(data) > POST_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(data)
+        size += len(data) + 3
+    if chunk:
+        yield chunk

@@ -1,0 +1,133 @@
+"""The journal: the independent count of what was really sent.
+
+One JSON line per recipient, accepted or refused, appended by a single write before the provider's
+answer goes out, so that it survives a kill of either side.
+"""
+
+import os
+import threading
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from app.sandbox.store import Place
+from app.sandbox.wire import Call
+
+RECENT: Final = 20_000
+_TAIL_BYTES: Final = 8 * 1024 * 1024
+
+Line = dict[str, Any]
+
+
+class Journal:
+    """Appends lines to `journal.jsonl`; the newest are also kept in memory for the outbox."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "journal.jsonl"
+        self.recent: deque[Line] = deque(_tail(self.path), RECENT)
+        self._lock = threading.Lock()
+        self._file = _open(self.path)
+
+    def record(self, call: Call, place: Place | None, fault: str = "") -> None:
+        """Write one line per recipient of this call; a call nobody was named in gets one too."""
+        lines = _lines(call, place, fault)
+        data = b"\n".join([orjson.dumps(line) for line in lines]) + b"\n"
+        with self._lock:
+            os.write(self._file, data)
+            self.recent.extend(lines)
+
+    def lines(self) -> Iterator[Line]:
+        """Every line from the beginning, read from the disk."""
+        return _read(self.path, 0)
+
+    def reset(self) -> None:
+        """Begin a new journal; the old one stays beside it under its time."""
+        with self._lock:
+            os.close(self._file)
+            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+            self.path.rename(self.path.with_name(f"journal-{stamp}.jsonl"))
+            self._file = _open(self.path)
+            self.recent.clear()
+
+
+def counts(lines: Iterable[Line]) -> dict[str, Any]:
+    """What a journal says in figures.
+
+    `doubled` counts the acceptances beyond the first of the same (notification, to).
+    """
+    accepted: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
+    people: set[tuple[str, str]] = set()
+    pairs: Counter[tuple[str, str]] = Counter()
+    for line in lines:
+        if not line["accepted"]:
+            refused[line["provider"]] += 1
+            continue
+        accepted[line["provider"]] += 1
+        people.add((line["channel"], line["to"]))
+        pairs[line["notification"] or "", line["to"]] += 1
+    return {
+        "accepted": dict(accepted),
+        "refused": dict(refused),
+        "recipients": len(people),
+        "notifications": len({notification for notification, _ in pairs}),
+        "doubled": sum(count - 1 for (name, _), count in pairs.items() if name and count > 1),
+    }
+
+
+def _lines(call: Call, place: Place | None, fault: str) -> list[Line]:
+    common: Line = {
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "provider": call.provider,
+        "channel": call.channel,
+    }
+    last: Line = {
+        "answer": call.verdict,
+        "accepted": call.accepted,
+        "message_id": call.message_id,
+    }
+    if fault:
+        last["fault"] = fault
+    lines = []
+    for at, person in enumerate(call.recipients):
+        line: Line = {
+            **common,
+            "to": person.to,
+            "notification": person.notification,
+            "attempt": person.attempt,
+            "body_sha256": person.fingerprint,
+            **last,
+        }
+        if place is not None:
+            line["stored"] = (*place, at)
+        lines.append(line)
+    nobody: Line = {**common, "to": "", "notification": "", "attempt": "", "body_sha256": ""}
+    return lines or [{**nobody, **last}]
+
+
+def _open(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+
+
+def _tail(path: Path) -> Iterator[Line]:
+    if not path.exists():
+        return iter(())
+    return _read(path, max(0, path.stat().st_size - _TAIL_BYTES))
+
+
+def _read(path: Path, start: int) -> Iterator[Line]:
+    """Lines from a byte offset; a line cut short by a kill or by the offset is passed over."""
+    with path.open("rb") as file:
+        file.seek(start)
+        for raw in file:
+            try:
+                line = orjson.loads(raw)
+            except orjson.JSONDecodeError:
+                continue
+            if isinstance(line, dict) and "provider" in line:
+                yield line

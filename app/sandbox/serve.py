@@ -1,0 +1,74 @@
+"""Run the sandbox: `python -m app.sandbox.serve --port 8025 --smtp-port 8026 ...`.
+
+One port speaks HTTP/1.1 and HTTP/2 with prior knowledge, the other SMTP. SIGTERM stops both.
+"""
+
+import argparse
+import os
+import sys
+import threading
+import time
+from typing import Final
+
+from granian import Granian
+from granian.constants import Interfaces, Loops
+
+from app.sandbox import credentials
+from app.sandbox.house import Config, build
+from app.sandbox.web import Web
+
+THREADS: Final = 64
+_STOP_WITHIN_S: Final = 2
+
+
+def main(host: str, port: int, smtp_port: int, var_dir: str, callback_url: str) -> None:
+    """Serve until SIGTERM or SIGINT. Credentials are on disk before the port is open."""
+    config = Config(host, port, smtp_port, var_dir, callback_url.rstrip("/"), os.getpid())
+    keys = credentials.load_keys(config.folder)
+    credentials.publish(config.folder, keys, config.url, smtp_port)
+    config.hand_down()
+    Granian(
+        "app.sandbox.serve:application",
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        loop=Loops.asyncio,
+        factory=True,
+        blocking_threads=THREADS,
+        websockets=False,
+        log_enabled=False,
+        workers_kill_timeout=_STOP_WITHIN_S,
+    ).serve()
+
+
+def application() -> Web:
+    """What the server's process calls to get the app."""
+    config = Config.inherited()
+    threading.Thread(target=_follow, args=(config.parent,), daemon=True).start()
+    return build(config)
+
+
+def _follow(parent: int) -> None:
+    """End with the parent process, however it ended."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _arguments(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="sandbox", description="A stand-in for SendGrid, Twilio, APNs, FCM and an SMTP relay."
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8025)
+    parser.add_argument("--smtp-port", type=int, default=8026)
+    parser.add_argument("--var-dir", default="var")
+    parser.add_argument(
+        "--callback-url", default="http://127.0.0.1:8000", help="Herald's address, for webhooks"
+    )
+    return parser.parse_args(words)
+
+
+if __name__ == "__main__":
+    chosen = _arguments(sys.argv[1:])
+    main(chosen.host, chosen.port, chosen.smtp_port, chosen.var_dir, chosen.callback_url)

@@ -1,0 +1,233 @@
+"""Twilio Messages, as Twilio would answer a create: 201 with the message, or its error JSON.
+
+The numbers of Twilio's test credentials work: To +15005550001 is invalid, …0002 cannot be
+reached, …0003 has no permission, …0004 has sent STOP, …0009 is no mobile.
+"""
+
+import base64
+import hashlib
+import re
+import secrets
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from hmac import compare_digest
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+from app.sandbox import credentials
+from app.sandbox.wire import Answer, Call, Recipient, Request, json_answer
+
+BODY_CHARACTERS: Final = 1600
+_E164: Final = re.compile(r"\+[1-9]\d{6,14}")
+_SERVICE: Final = re.compile(r"MG[0-9a-fA-F]{32}")
+_OURS: Final = re.compile(r"/status/([^/?#]+)/([^/?#]+)")
+# GSM 03.38: basic alphabet and the extension table, whose characters count twice.
+_GSM: Final = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    "ÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà^{}\\[~]|€"
+)
+_GSM_TWICE: Final = frozenset("^{}\\[~]|€")
+
+_TO: Final = {
+    "+15005550001": 21211,
+    "+15005550002": 21612,
+    "+15005550003": 21408,
+    "+15005550004": 21610,
+    "+15005550009": 21614,
+}
+_FROM: Final = {"+15005550001": 21212, "+15005550007": 21606, "+15005550008": 21611}
+
+_ERRORS: Final[dict[int, tuple[int, str]]] = {
+    20003: (401, "Authenticate"),
+    20004: (405, "Method not allowed"),
+    20404: (404, "The requested resource was not found"),
+    20429: (429, "Too Many Requests"),
+    20500: (500, "An internal server error has occurred"),
+    20503: (503, "Service is unavailable. Please try again"),
+    14107: (429, "Message send rate limit exceeded"),
+    21211: (400, "Invalid 'To' Phone Number"),
+    21212: (400, "The 'From' number is not a valid phone number or shortcode"),
+    21408: (403, "Permission to send an SMS has not been enabled for this region"),
+    21602: (400, "Message body is required."),
+    21603: (400, "A 'From' phone number or messaging service is required."),
+    21604: (400, "A 'To' phone number is required."),
+    21606: (400, "The 'From' phone number provided is not a valid message-capable number"),
+    21609: (400, "The 'StatusCallback' URL is not a valid URL."),
+    21610: (400, "Attempt to send to unsubscribed recipient"),
+    21611: (429, "This 'From' number has exceeded the maximum number of queued messages"),
+    21612: (400, "Message cannot be sent with the current combination of 'To' and 'From'"),
+    21614: (400, "'To' number is not a valid mobile number"),
+    21617: (400, "The concatenated message body exceeds the 1600 character limit"),
+    21701: (400, "The Messaging Service does not exist"),
+    21705: (400, "The Messaging Service Sid is invalid"),
+    30002: (403, "Account suspended"),
+    35118: (400, "The ValidityPeriod must be between 1 and 36000 seconds"),
+}
+
+
+def refusal(status: int, code: str = "", field: str | None = None) -> Answer:  # noqa: ARG001
+    """An error as Twilio words it; `code` is Twilio's number."""
+    number = int(code) if code.isdigit() else {429: 20429, 503: 20503}.get(status, 20500)
+    known = _ERRORS.get(number, (status, "Error"))
+    return json_answer(
+        status,
+        {
+            "code": number,
+            "message": known[1],
+            "more_info": f"https://www.twilio.com/docs/errors/{number}",
+            "status": status,
+        },
+    )
+
+
+class Twilio:
+    """The SMS wire."""
+
+    name = "twilio"
+    channel = "sms"
+    refusal = staticmethod(refusal)
+
+    def __init__(self) -> None:
+        # Numbers that sent STOP; a real sender's block list.
+        self.stopped: set[str] = set()
+
+    def read(self, request: Request) -> Call:
+        """What Twilio makes of this request."""
+        form = _form(request.body)
+        people = _people(form)
+        code = _door(request) or _wrong(form, self.stopped)
+        if code:
+            status = _ERRORS[code][0]
+            verdict = f"{status} {code}"
+            return Call(self.name, self.channel, refusal(status, str(code)), False, verdict, people)
+        sid = "SM" + secrets.token_hex(16)
+        facts = {name: form.get(name, "") for name in ("To", "Body", "StatusCallback")}
+        facts["From"] = form.get("From", credentials.TWILIO_FROM)
+        facts["MessagingServiceSid"] = form.get("MessagingServiceSid", "")
+        return Call(
+            self.name,
+            self.channel,
+            json_answer(201, _message(sid, form)),
+            True,
+            "201",
+            people,
+            sid,
+            facts,
+        )
+
+
+def segments(text: str) -> int:
+    """How many SMS a text is: 160/153 characters of GSM 03.38, else 70/67 UTF-16 units."""
+    if set(text) <= _GSM:
+        units, single, many = sum(2 if char in _GSM_TWICE else 1 for char in text), 160, 153
+    else:
+        units, single, many = len(text.encode("utf-16-le")) // 2, 70, 67
+    return 1 if units <= single else -(-units // many)
+
+
+def _form(body: bytes) -> dict[str, str]:
+    try:
+        values = parse_qs(body.decode(), keep_blank_values=True)
+    except (UnicodeDecodeError, ValueError):
+        return {}
+    return {name: value[-1] for name, value in values.items()}
+
+
+def _people(form: dict[str, str]) -> list[Recipient]:
+    if not form.get("To"):
+        return []
+    ours = _OURS.search(form.get("StatusCallback", ""))
+    fingerprint = hashlib.sha256(form.get("Body", "").encode()).hexdigest()
+    notification, attempt = ours.groups() if ours else ("", "")
+    return [Recipient(form["To"], notification, attempt, fingerprint)]
+
+
+def _door(request: Request) -> int:
+    account = credentials.TWILIO_ACCOUNT_SID
+    if request.path != f"/2010-04-01/Accounts/{account}/Messages.json":
+        return 20404
+    given = request.headers.get("authorization", "")
+    pair = f"{account}:{credentials.TWILIO_AUTH_TOKEN}".encode()
+    if not compare_digest(given.encode(), b"Basic " + base64.b64encode(pair)):
+        return 20003
+    if request.method != "POST":
+        return 20004
+    return 0
+
+
+def _wrong(form: dict[str, str], stopped: set[str]) -> int:
+    return _wrong_sender(form) or _wrong_recipient(form, stopped) or _wrong_content(form)
+
+
+def _wrong_sender(form: dict[str, str]) -> int:
+    service, sender = form.get("MessagingServiceSid"), form.get("From")
+    if service:
+        if not _SERVICE.fullmatch(service):
+            return 21705
+        return 0 if service == credentials.TWILIO_MESSAGING_SERVICE_SID else 21701
+    if not sender:
+        return 21603
+    if sender in _FROM:
+        return _FROM[sender]
+    return 0 if sender == credentials.TWILIO_FROM else 21606
+
+
+def _wrong_recipient(form: dict[str, str], stopped: set[str]) -> int:
+    to = form.get("To", "")
+    if not to:
+        return 21604
+    if to in _TO:
+        return _TO[to]
+    if not _E164.fullmatch(to):
+        return 21211
+    return 21610 if to in stopped else 0
+
+
+def _wrong_content(form: dict[str, str]) -> int:
+    if not (form.get("Body") or form.get("MediaUrl") or form.get("ContentSid")):
+        return 21602
+    if len(form.get("Body", "")) > BODY_CHARACTERS:
+        return 21617
+    period = form.get("ValidityPeriod", "1")
+    if not (period.isdigit() and 1 <= int(period) <= 36_000):
+        return 35118
+    return _wrong_callback(form.get("StatusCallback", ""))
+
+
+def _wrong_callback(url: str) -> int:
+    if not url:
+        return 0
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return 21609
+    return 0 if parts.scheme in {"http", "https"} and host and "_" not in host else 21609
+
+
+def _message(sid: str, form: dict[str, str]) -> dict[str, Any]:
+    now = format_datetime(datetime.now(UTC))
+    service = form.get("MessagingServiceSid")
+    uri = f"/2010-04-01/Accounts/{credentials.TWILIO_ACCOUNT_SID}/Messages/{sid}"
+    return {
+        "sid": sid,
+        "account_sid": credentials.TWILIO_ACCOUNT_SID,
+        "api_version": "2010-04-01",
+        "body": form.get("Body", ""),
+        "date_created": now,
+        "date_sent": None,
+        "date_updated": now,
+        "direction": "outbound-api",
+        "error_code": None,
+        "error_message": None,
+        "from": form.get("From") if not service else None,
+        "to": form["To"],
+        "messaging_service_sid": service,
+        "num_media": "0",
+        "num_segments": "0" if service else str(segments(form.get("Body", ""))),
+        "price": None,
+        "price_unit": "USD",
+        "status": "accepted" if service else "queued",
+        "subresource_uris": {"media": f"{uri}/Media.json"},
+        "uri": f"{uri}.json",
+    }

@@ -44,7 +44,7 @@ def accept(
     for position, (request, source, person) in enumerate(
         zip(requests, sources, people, strict=True)
     ):
-        problems = _problems(request, source, person, now)
+        problems = _problems(request, source, now)
         if problems or isinstance(source, Invalid):
             answers[position] = Invalid(problems)
         else:
@@ -56,9 +56,7 @@ def accept(
     return [answer or Accepted(grouped[position]) for position, answer in enumerate(answers)]
 
 
-def _problems(
-    request: SendRequest, source: Source | Invalid, person: Person, now: datetime
-) -> list[FieldError]:
+def _problems(request: SendRequest, source: Source | Invalid, now: datetime) -> list[FieldError]:
     problems = list(source.fields) if isinstance(source, Invalid) else []
     if request.send_at and request.send_at > now + FARTHEST:
         message = "send_at may be at most 90 days ahead."
@@ -68,7 +66,7 @@ def _problems(
         problems.append(FieldError("/expires_at", "already_expired", message))
     if isinstance(source, Source):
         problems += _channel_problems(request, source)
-        problems += source.missing_data(request.data, person)
+        problems += source.missing_data(request.data)
     return problems
 
 

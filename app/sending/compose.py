@@ -13,7 +13,6 @@ from app.content.render import (
     RenderedEmail,
     RenderedPush,
     RenderedSms,
-    RenderFailure,
     RenderRow,
     render_batch,
 )
@@ -24,12 +23,12 @@ from app.sending.facts import Row
 
 def render(
     session: Session, engine: Engine, rows: Sequence[Row], *, tracked: bool
-) -> list[tuple[Row, Rendered | RenderFailure]]:
+) -> list[tuple[Row, Rendered]]:
     """Render each row with its own version; rows of one version are rendered together."""
     versions: dict[int, list[Row]] = {}
     for row in rows:
         versions.setdefault(row.version_id, []).append(row)
-    rendered: list[tuple[Row, Rendered | RenderFailure]] = []
+    rendered: list[tuple[Row, Rendered]] = []
     for version_id, group in versions.items():
         version = compiled(session, version_id)
         results = render_batch(
@@ -50,7 +49,9 @@ def render_row(engine: Engine, row: Row, *, tracked: bool) -> RenderRow:
     )
 
 
-def message(engine: Engine, row: Row, content: Rendered) -> Message:
+def message(
+    engine: Engine, row: Row, content: RenderedEmail | RenderedSms | RenderedPush
+) -> Message:
     """The provider-neutral message for one row."""
     ref = ids.encode("ntf", row.id)
     attempt = row.attempts + 1

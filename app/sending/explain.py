@@ -1,4 +1,4 @@
-"""Explain: the whole decision for a request, with the real gates and the real text, sending nothing."""
+"""Explain: the whole decision for a request, with the real gates and text, sending nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -177,7 +177,7 @@ class Copy(Model):
 class LedgerDelta(Model):
     """What one transaction did to the counters of states; folded into LedgerCount by the clock.
 
-    `entered - left`, over all hours, is how many are in a state now; `entered` per hour is the flow.
+    `entered - left`, over all hours, is how many are in a state now; `entered` is the flow.
     """
 
     __tablename__ = "ledger_delta"
@@ -209,7 +209,7 @@ class LedgerCount(Model):
 
 
 class LaneState(Model):
-    """Whether a lane may send: paused by staff, or stopped until a moment by what a provider said."""
+    """Whether a lane may send: paused by staff, or closed for a while by a provider's answer."""
 
     __tablename__ = "lane_state"
 

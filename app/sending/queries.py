@@ -98,9 +98,7 @@ def open_batches(session: Session) -> Sequence[Batch]:
     ).all()
 
 
-def _narrow(
-    statement: Select[tuple[Notification]], filters: Filters
-) -> Select[tuple[Notification]]:
+def _narrow(statement: Select[Notification], filters: Filters) -> Select[Notification]:
     plain = {
         "contact_id": filters.contact_id,
         "campaign_id": filters.campaign_id,

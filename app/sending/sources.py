@@ -14,7 +14,6 @@ from app.content.compile import CompiledVersion
 from app.content.models import Template
 from app.content.versions import compiled
 from app.errors import FieldError, Invalid
-from app.sending.recipients import Person
 from app.sending.requests import SendRequest
 
 
@@ -33,7 +32,7 @@ class Source:
         """Marketing never stands in the way of what somebody is waiting for."""
         return "bulk" if self.klass == "marketing" else "transactional"
 
-    def missing_data(self, data: Mapping[str, Any], person: Person) -> list[FieldError]:
+    def missing_data(self, data: Mapping[str, Any]) -> list[FieldError]:
         """One error per variable that the content needs and the call does not give."""
         return [
             FieldError(

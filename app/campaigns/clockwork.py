@@ -1,0 +1,71 @@
+"""What the clock does for campaigns: start the due, push on the stuck, close the finished."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app import jobs
+from app.campaigns import lifecycle
+from app.campaigns.models import Campaign
+from app.sending import ledger
+from app.sending.status import OPEN
+
+STUCK: Final = timedelta(seconds=20)
+
+
+def start_due(session: Session, now: datetime) -> int:
+    """Start scheduled campaigns whose time has come: each once, also with several schedulers."""
+    due = session.scalars(
+        select(Campaign)
+        .where(Campaign.status == "scheduled", Campaign.send_at <= now)
+        .order_by(Campaign.send_at)
+        .limit(100)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for campaign in due:
+        lifecycle.start(session, campaign, now)
+    return len(due)
+
+
+def push_on(session: Session, now: datetime) -> int:
+    """Ask again for fan-outs and cancellations whose job was lost."""
+    rows = session.scalars(
+        select(Campaign)
+        .where(Campaign.status == "launching", Campaign.updated_at < now - STUCK)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for campaign in rows:
+        campaign.updated_at = now
+        jobs.later(session, "fan_out", campaign.id)
+    cancelled = session.scalars(
+        select(Campaign).where(
+            Campaign.status == "cancelled",
+            Campaign.launched_at.is_not(None),
+            Campaign.finished_at > now - timedelta(days=2),
+        )
+    ).all()
+    open_rows = ledger.totals_of_many(session, [campaign.id for campaign in cancelled])
+    for campaign in cancelled:
+        if any(open_rows[campaign.id].get(status) for status in ("queued", "held")):
+            jobs.later(session, "cancel_rest", campaign.id)
+    return len(rows)
+
+
+def close_finished(session: Session, now: datetime) -> int:
+    """A campaign is sent when nothing of it is open any more: the sums say so."""
+    sending = session.scalars(
+        select(Campaign)
+        .where(Campaign.status == "sending", Campaign.fanned_out_at.is_not(None))
+        .with_for_update(skip_locked=True)
+    ).all()
+    totals = ledger.totals_of_many(session, [campaign.id for campaign in sending])
+    closed = 0
+    for campaign in sending:
+        if not any(totals[campaign.id].get(status) for status in OPEN):
+            campaign.status = "sent"
+            campaign.finished_at = now
+            campaign.updated_at = now
+            closed += 1
+    return closed

@@ -1,0 +1,65 @@
+"""The actors: one per channel, and the background work. Each calls one verb of `app`."""
+
+from dramatiq import Broker, actor
+
+from app import clock
+from app.audience import imports
+from app.campaigns import fanout, lifecycle
+from app.db import transaction
+from app.tracking import receipts
+from workers.process import Process
+
+# Lower comes first: a webhook or a fan-out is short and should not wait behind a campaign.
+QUICK, SENDING = 0, 10
+
+
+def register(broker: Broker, process: Process) -> None:
+    """Declare every actor with this broker."""
+    _sending(broker, process)
+    _background(broker, process)
+
+
+def _sending(broker: Broker, process: Process) -> None:
+    @actor(broker=broker, queue_name="email.bulk", priority=SENDING)
+    def deliver_email(batch_id: int) -> None:
+        process.deliver(batch_id)
+
+    @actor(broker=broker, queue_name="sms.bulk", priority=SENDING)
+    def deliver_sms(batch_id: int) -> None:
+        process.deliver(batch_id)
+
+    @actor(broker=broker, queue_name="ios.bulk", priority=SENDING)
+    def deliver_ios(batch_id: int) -> None:
+        process.deliver(batch_id)
+
+    @actor(broker=broker, queue_name="android.bulk", priority=SENDING)
+    def deliver_android(batch_id: int) -> None:
+        process.deliver(batch_id)
+
+
+def _background(broker: Broker, process: Process) -> None:
+    @actor(broker=broker, queue_name="background", priority=QUICK)
+    def fan_out(campaign_id: int) -> None:
+        more = True
+        while more:
+            with process.app.app_context(), transaction() as session:
+                more = fanout.next_chunk(session, campaign_id, clock.now())
+
+    @actor(broker=broker, queue_name="background", priority=QUICK)
+    def cancel_rest(campaign_id: int) -> None:
+        while True:
+            with process.app.app_context(), transaction() as session:
+                if not lifecycle.cancel_some(session, campaign_id, clock.now()):
+                    return
+
+    @actor(broker=broker, queue_name="background", priority=QUICK)
+    def apply_receipts() -> None:
+        more = True
+        while more:
+            with process.app.app_context(), transaction() as session:
+                more = receipts.apply(session, clock.now()).receipts > 0
+
+    @actor(broker=broker, queue_name="background", priority=SENDING)
+    def import_people(import_id: int) -> None:
+        with process.app.app_context():
+            imports.run(import_id)

@@ -1,0 +1,98 @@
+"""Every periodic job of Herald, in one list."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app import clock, jobs
+from app.alerts import tell
+from app.audience import devices
+from app.campaigns import clockwork
+from app.db import transaction
+from app.sending import ledger, partitions, retention, sweep, watch
+from app.sending.engine import Engine
+from app.settings import Settings
+from app.tracking import fold
+from app.tracking.models import Receipt
+from workers.process import Process
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """`work(session, now)` runs every `every` seconds, in a transaction of its own."""
+
+    name: str
+    every: float
+    work: Callable[[Session, datetime], Any]
+
+    def run(self, running: Process) -> None:
+        """One turn."""
+        with running.app.app_context(), transaction() as session:
+            self.work(session, clock.now())
+
+
+@dataclass(frozen=True, slots=True)
+class SendingTask:
+    """A task that knows the providers: `work(session, engine, now)`."""
+
+    name: str
+    every: float
+    work: Callable[[Session, Engine, datetime], Any]
+
+    def run(self, running: Process) -> None:
+        """One turn."""
+        with running.app.app_context(), transaction() as session:
+            self.work(session, running.engine, clock.now())
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A task that talks to the outside and therefore opens its transactions itself."""
+
+    name: str
+    every: float
+    work: Callable[[Settings], Any]
+
+    def run(self, running: Process) -> None:
+        """One turn."""
+        with running.app.app_context():
+            self.work(running.app.config["HERALD"])
+
+
+def _ask_for_receipts(session: Session, now: datetime) -> None:
+    """Receipts whose job was lost, or that wait for their message."""
+    due = select(Receipt.id).where(Receipt.applied_at.is_(None), Receipt.due_at <= now).limit(1)
+    if jobs.waiting(jobs.BACKGROUND) == 0 and session.scalar(due) is not None:
+        jobs.later(session, "apply_receipts")
+
+
+def _fold_counters(session: Session, _now: datetime) -> None:
+    ledger.fold(session)
+    fold.fold(session)
+
+
+def _make_partitions(session: Session, now: datetime) -> None:
+    partitions.ensure(session, now, now + AHEAD)
+
+
+AHEAD: Final = timedelta(days=95)
+ALL: Final[Sequence[Task | SendingTask | Errand]] = (
+    Task("release due messages", 1, sweep.release_due),
+    Task("start due campaigns", 1, clockwork.start_due),
+    Task("close finished campaigns", 1, clockwork.close_finished),
+    Task("push stuck campaigns on", 5, clockwork.push_on),
+    Task("nudge forgotten batches", 2, sweep.nudge_forgotten),
+    SendingTask("reap dead workers' batches", 2, sweep.reap),
+    SendingTask("settle unknown outcomes", 5, sweep.settle_unknown),
+    Task("apply forgotten receipts", 2, _ask_for_receipts),
+    Task("fold counters", 2, _fold_counters),
+    Task("watch providers", 15, watch.providers),
+    Errand("tell operators", 5, tell.untold),
+    Task("make partitions", 3600, _make_partitions),
+    Task("forget old answers", 3600, retention.forget_answers),
+    Task("prune stale devices", 3600, devices.prune),
+)

@@ -47,7 +47,7 @@ class ApnsConfig:
     base_url: str = "https://api.push.apple.com"
     sandbox_url: str = "https://api.sandbox.push.apple.com"
     concurrency: int = 200
-    connections: int = 2
+    connections: int = 1
 
 
 def _rows(outcome: Outcome, detail: str, *reasons: str, lane: bool = False) -> dict[str, Row]:

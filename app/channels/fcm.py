@@ -38,7 +38,7 @@ class FcmConfig:
     service_account: str
     base_url: str = "https://fcm.googleapis.com"
     concurrency: int = 200
-    connections: int = 2
+    connections: int = 1
 
 
 _THROTTLED: Final = Row(Outcome.THROTTLED, "Google asks for fewer messages.", "lane")

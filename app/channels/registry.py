@@ -11,6 +11,7 @@ from app.channels.fcm import FcmConfig, FcmProvider
 from app.channels.sendgrid import SendGridConfig, SendGridProvider
 from app.channels.smtp import SmtpConfig, SmtpProvider
 from app.channels.twilio import TwilioConfig, TwilioProvider
+from app.channels.unconfigured import Unconfigured
 from app.settings import ProviderSettings, Settings
 
 Maker = Callable[[ProviderSettings, Settings], Provider]
@@ -32,9 +33,14 @@ class Registry:
         key = (self._adapter(channel), test)
         with self._lock:
             if key not in self._providers:
-                credentials = self._settings.sandbox if test else self._settings.providers
-                self._providers[key] = _MAKERS[key[0]](credentials, self._settings)
+                self._providers[key] = self._make(*key)
             return self._providers[key]
+
+    def _make(self, adapter: str, test: bool) -> Provider:
+        credentials = self._settings.sandbox if test else self._settings.providers
+        if not getattr(credentials, _CREDENTIAL[adapter]):
+            return Unconfigured(adapter)
+        return _MAKERS[adapter](credentials, self._settings)
 
     def _adapter(self, channel: str) -> str:
         """A test uses the same e-mail adapter as the real thing."""
@@ -90,6 +96,14 @@ def _hello(public_url: str) -> str:
 
 
 _ADAPTERS: Final = {"sms": "twilio", "ios": "apns", "android": "fcm"}
+# The setting without which a provider would only be asked in vain.
+_CREDENTIAL: Final = {
+    "sendgrid": "sendgrid_api_key",
+    "smtp": "smtp_url",
+    "twilio": "twilio_account_sid",
+    "apns": "apns_key",
+    "fcm": "fcm_service_account",
+}
 _MAKERS: Final[dict[str, Maker]] = {
     "sendgrid": _sendgrid,
     "smtp": _smtp,

@@ -9,6 +9,8 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 LONGEST: Final = timedelta(hours=24)
+_FAR: Final = 1e10  # seconds; later than any epoch time we shall meet
+_LENGTH: Final = 20
 
 
 def from_retry_after(value: str, now: datetime) -> datetime | None:
@@ -35,15 +37,15 @@ def from_reset(value: str, now: datetime) -> datetime | None:
     if epoch is None:
         return None
     wait = epoch - now.timestamp()
-    return now if wait <= 0 else _clamped(timedelta(seconds=min(wait, 1e9)), now)
+    return now if wait <= 0 else _clamped(timedelta(seconds=wait), now)
 
 
 def _number(text: str) -> float | None:
     digits = text.removeprefix("-")
     if not digits.isascii() or not digits.replace(".", "", 1).isdigit():
         return None
-    # More digits than any sane wait: keep it finite for timedelta.
-    return float(text) if len(digits) <= 15 else float("-1" if text.startswith("-") else "1e9")
+    # Beyond some length it is no wait at all; keep it finite for timedelta.
+    return max(-_FAR, min(float(text[:_LENGTH]), _FAR))
 
 
 def _clamped(wait: timedelta, now: datetime) -> datetime:

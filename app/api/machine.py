@@ -77,7 +77,7 @@ def metrics() -> Response:
     queues = CollectorRegistry()
     queues.register(_Queues())
     return Response(
-        generate_latest(registry) + generate_latest(queues), mimetype=CONTENT_TYPE_LATEST
+        generate_latest(registry) + generate_latest(queues), content_type=CONTENT_TYPE_LATEST
     )
 
 

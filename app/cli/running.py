@@ -38,6 +38,7 @@ def reached() -> Iterator[Settings]:
 def application() -> Iterator[Flask]:
     """The application in its context, on a database that is up to date."""
     from app import log, migrate
+    from app.db import db
     from app.factory import create_app
 
     with reached() as settings:
@@ -46,7 +47,11 @@ def application() -> Iterator[Flask]:
             raise click.ClickException("The database is not up to date. Run: herald db migrate")
         app = create_app(settings)
         with app.app_context():
-            yield app
+            try:
+                yield app
+            finally:
+                db.session.remove()
+                db.engine.dispose()
 
 
 def actor() -> "Actor":

@@ -7,7 +7,7 @@ is a link with `data-track="no"`.
 
 import html
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -95,13 +95,20 @@ def countable(target: str) -> bool:
     return bool(found) and not has_mark(target) and len(target) <= _MAX_URL
 
 
-def targets(source: str) -> list[str]:
-    """The href of every anchor as written, template parts included."""
-    return [
-        html.unescape(href[2].strip("\"'")).strip()
-        for match in _ANCHOR.finditer(source)
-        if (href := _HREF.search(match[2]))
-    ]
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A link in a source: where it begins and its target as written, template parts included."""
+
+    start: int
+    target: str
+
+
+def anchors(source: str) -> Iterator[Anchor]:
+    """Every link of an HTML source."""
+    for match in _ANCHOR.finditer(source):
+        href = _HREF.search(match[2])
+        if href:
+            yield Anchor(match.start(), html.unescape(href[2].strip("\"'")).strip())
 
 
 def _label(marked_html: str, start: int) -> str:

@@ -6,5 +6,7 @@ pytest_plugins = [
     "tests.support.application",
     "tests.support.members",
     "tests.support.clock",
+    "tests.support.rendering",
     "tests.support.sandbox",
+    "tests.support.sending",
 ]

@@ -1,0 +1,73 @@
+"""When a message is tried again: attempts, budgets, Retry-After, expiry."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.channels.base import Outcome, Result
+from app.sending import retry
+from app.sending.retry import Tried
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+TRIED = Tried(attempts=1, klass="transactional", accepted_at=NOW, expires_at=None)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "reason"),
+    [
+        (Outcome.ACCEPTED, "accepted", None),
+        (Outcome.RECIPIENT_DEAD, "failed", "recipient_dead"),
+        (Outcome.SUPPRESSED, "skipped", "suppressed"),
+        (Outcome.REJECTED, "failed", "rejected"),
+        (Outcome.AMBIGUOUS, "unknown", None),
+        (Outcome.RETRY, "held", None),
+        (Outcome.THROTTLED, "held", None),
+        (Outcome.CONFIG_ERROR, "held", None),
+    ],
+)
+def test_every_outcome_has_its_consequence(outcome: Outcome, status: str, reason: str) -> None:
+    following = retry.after(Result(outcome), TRIED, NOW)
+    assert (following.status, following.reason) == (status, reason)
+
+
+def test_delays_grow_and_stay_below_a_quarter_of_an_hour() -> None:
+    for attempts, longest in [(1, 2), (2, 4), (5, 32), (20, 900)]:
+        following = retry.after(
+            Result(Outcome.RETRY), replace(TRIED, attempts=attempts, allowed=99), NOW
+        )
+        assert following.send_after is not None
+        delay = (following.send_after - NOW).total_seconds()
+        assert longest / 2 <= delay <= longest
+
+
+def test_an_outage_of_half_a_minute_is_always_outlived() -> None:
+    shortest = sum(min(2 * 2**n, 900) / 2 for n in range(retry.DEFAULT_ATTEMPTS - 1))
+    assert shortest > 30
+
+
+def test_retry_after_is_a_floor() -> None:
+    until = NOW + timedelta(minutes=5)
+    following = retry.after(Result(Outcome.THROTTLED, not_before=until), TRIED, NOW)
+    assert following.send_after is not None
+    assert following.send_after >= until
+
+
+def test_the_last_try_ends_among_the_dead_letters() -> None:
+    spent = replace(TRIED, attempts=retry.DEFAULT_ATTEMPTS)
+    assert retry.after(Result(Outcome.RETRY), spent, NOW).reason == "gave_up"
+
+
+def test_a_message_is_not_tried_after_its_expiry() -> None:
+    short = replace(TRIED, expires_at=NOW + timedelta(milliseconds=500))
+    assert retry.after(Result(Outcome.RETRY), short, NOW).status == "expired"
+
+
+def test_a_set_up_error_uses_up_no_tries() -> None:
+    spent = replace(TRIED, attempts=retry.DEFAULT_ATTEMPTS)
+    assert retry.after(Result(Outcome.CONFIG_ERROR), spent, NOW).status == "held"
+
+
+def test_silence_leads_to_one_more_try_and_then_to_a_dead_letter() -> None:
+    assert retry.after_silence(TRIED, silent=1, now=NOW).status == "held"
+    assert retry.after_silence(TRIED, silent=2, now=NOW).reason == "no_answer"

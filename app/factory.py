@@ -29,6 +29,7 @@ from app.console import routes as console_routes
 from app.db import db
 from app.errors import DomainError
 from app.hooks import routes as hooks_routes
+from app.sending import engine
 from app.settings import Settings
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -113,6 +114,7 @@ def _register_machinery(app: OpenAPI, settings: Settings) -> None:
     db.init_app(app)
     jobs.init_app(app, settings.redis_url, settings.queue_prefix())
     cache.init_app(app, settings.redis_url, settings.queue_prefix())
+    engine.init_app(app, settings)
     app.before_request(_begin_request)
     app.after_request(_security_headers)
     access.register(app, settings.secret_key, settings.old_secret_keys)

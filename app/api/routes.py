@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from app.api import notifications
 from app.api.operations import Operations
 
-BLUEPRINTS: Final[tuple[Operations, ...]] = ()
+BLUEPRINTS: Final[tuple[Operations, ...]] = (notifications.api,)

@@ -24,6 +24,11 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
+    @classmethod
+    def across(cls, document: Any) -> list[FieldError]:  # noqa: ARG003 - for subclasses
+        """What is wrong between the fields of the raw document."""
+        return []
+
 
 class Query(BaseModel):
     """The parameters after `?`; text that becomes numbers where a number is wanted."""
@@ -69,10 +74,22 @@ Moment = Annotated[
 
 def read(shape: type[Shape], document: Any) -> Shape:
     """Validate a JSON document. Raises Invalid with every wrong field."""
+    found = check(shape, document)
+    if isinstance(found, Invalid):
+        raise found
+    return found
+
+
+def check(shape: type[Shape], document: Any) -> Shape | Invalid:
+    """The validated document, or what is wrong with it: all of it."""
+    across = shape.across(document) if issubclass(shape, Body) else []
     try:
-        return shape.model_validate(document)
+        found = shape.model_validate(document)
     except ValidationError as error:
-        raise Invalid(fields_of(error)) from None
+        wrong = fields_of(error)
+        seen = {field.pointer for field in wrong}
+        return Invalid([*wrong, *(field for field in across if field.pointer not in seen)])
+    return Invalid(across) if across else found
 
 
 def read_query(shape: type[Shape], arguments: "MultiDict[str, str]") -> Shape:

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+from flask import Flask, current_app
 
 from app.channels.base import Provider
 from app.channels.registry import Registry
 from app.settings import Settings
 from app.signing import Signer
+
+_EXTENSION: Final = "herald_engine"
 
 
 class Registered(Protocol):
@@ -43,3 +47,14 @@ def build(settings: Settings, owner: str) -> Engine:
         },
         retry_attempts=settings.retry_attempts,
     )
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Give the app an engine of its own: for explanations and previews."""
+    app.extensions[_EXTENSION] = build(settings, "web")
+
+
+def current() -> Engine:
+    """The current app's engine."""
+    found: Engine = current_app.extensions[_EXTENSION]
+    return found

@@ -59,7 +59,7 @@ def compiled(session: Session, version_id: int) -> CompiledVersion:
     if row is None:
         raise NotFound("There is no such version of a template.")
     links = session.execute(select(Link.url, Link.number).where(Link.version_id == version_id))
-    known = dict(links.tuples().all())
+    known = {row.url: row.number for row in links}
     version = compile_content(row.content, url, version_id=version_id, known_links=known)
     if row.state != "draft":
         _kept.put((version_id, url), version)

@@ -41,7 +41,7 @@ def test_magic_devices_have_their_answer(
         ({"authorization": ""}, "MissingProviderToken"),
         ({"authorization": "bearer abc"}, "InvalidProviderToken"),
         ({"apns_topic": ""}, "MissingTopic"),
-        ({"apns_topic": "another.app"}, "TopicDisallowed"),
+        ({"apns_topic": "not a bundle id"}, "TopicDisallowed"),
         ({"apns_push_type": "shout"}, "InvalidPushType"),
         ({"apns_priority": "7"}, "BadPriority"),
         ({"apns_push_type": "background", "apns_priority": "10"}, "BadPriority"),

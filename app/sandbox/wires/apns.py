@@ -24,6 +24,7 @@ TOKEN_SECONDS: Final = 3600
 _CLOCK_SKEW_S: Final = 300
 DEVELOPMENT: Final = "5bad5bad"
 _HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2}){32,100}")
+_BUNDLE_ID: Final = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9_-]+)*")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TYPES: Final = words(
     "alert background voip complication fileprovider mdm location liveactivity pushtotalk "
@@ -166,7 +167,8 @@ def _wrong_headers(request: Request) -> str:
     topic = headers.get("apns-topic")
     if not topic:
         return "MissingTopic"
-    if topic != credentials.APNS_TOPIC:
+    # A token-signing key is good for every app of its team.
+    if not _BUNDLE_ID.fullmatch(topic):
         return "TopicDisallowed"
     kind = headers.get("apns-push-type", "")
     if kind not in _TYPES:

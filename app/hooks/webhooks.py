@@ -62,8 +62,9 @@ def twilio_inbound() -> Response:
 def _twilio() -> tuple[bytes, Signer | None]:
     request.max_content_length = request.max_form_memory_size = LARGEST_FORM
     body = request.get_data()
-    is_json = request.mimetype == "application/json"
-    parameters: Any = body.decode("utf-8", "replace") if is_json else request.form
+    # The library takes a text for a JSON body, whose hash is then part of the address.
+    is_hashed = request.mimetype == "application/json" and "bodySHA256" in request.args
+    parameters: Any = body.decode("utf-8", "replace") if is_hashed else request.form
     query = request.query_string.decode("latin-1")
     url = f"{settings().public_url}{request.path}" + (f"?{query}" if query else "")
     return body, signatures.twilio(settings(), url, parameters, request.headers)

@@ -1,0 +1,320 @@
+"""Provider webhooks, applied: statuses, events, suppressions, whatever their order."""
+
+import json
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app import ids
+from app.sending.models import Notification
+from app.tracking import receipts
+from app.tracking.receipts import Outcome
+from tests.support.clock import START
+from tests.support.messages import World
+
+
+def sendgrid(
+    message: Notification | int, kind: str, number: int = 0, **more: Any
+) -> dict[str, Any]:
+    key = message if isinstance(message, int) else message.id
+    return {
+        "email": "someone@example.com",
+        "timestamp": int(START.timestamp()) - 30,
+        "event": kind,
+        "sg_event_id": f"{kind}-{key}-{number}",
+        "sg_message_id": "abc.filter1",
+        "nid": ids.encode("ntf", key),
+        "att": "1",
+        **more,
+    }
+
+
+def keep(session: Session, events: Sequence[Any], now: datetime, **context: Any) -> int:
+    return receipts.store(session, "sendgrid", json.dumps(events).encode(), context, now)
+
+
+def apply(world: World, *events: Any) -> Outcome:
+    keep(world.session, events, world.now)
+    return receipts.apply(world.session, world.now)
+
+
+def status_of(world: World, message: Notification) -> tuple[str, str | None]:
+    row = world.session.execute(
+        text("select status, reason from notification where id = :id"), {"id": message.id}
+    ).one()
+    return row[0], row[1]
+
+
+def suppressed(world: World) -> dict[str, tuple[str, str]]:
+    rows = world.session.execute(text("select address, reason, scope from suppression"))
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def twilio(world: World, message: Notification, status: str, code: str = "") -> Outcome:
+    fields = {"MessageSid": "SM1", "MessageStatus": status, "ErrorCode": code}
+    context = {"nid": ids.encode("ntf", message.id), "att": "1"}
+    body = urlencode(fields).encode()
+    receipts.store(world.session, "twilio_status", body, context, world.now)
+    return receipts.apply(world.session, world.now)
+
+
+def test_delivered_is_said_only_when_the_provider_says_so(world: World) -> None:
+    message = world.message(world.contact())
+    assert apply(world, sendgrid(message, "delivered", response="250 OK")).events == 1
+    assert status_of(world, message) == ("delivered", None)
+
+
+def test_the_same_event_again_changes_nothing(world: World) -> None:
+    message = world.message(world.contact())
+    event = sendgrid(message, "delivered")
+    apply(world, event, event)
+    assert apply(world, event).events == 0
+    assert world.session.scalar(text("select count(*) from event")) == 1
+
+
+def test_a_hard_bounce_suppresses_the_address(world: World) -> None:
+    contact = world.contact(email="Gone@example.com")
+    message = world.message(contact)
+    apply(world, sendgrid(message, "bounce", type="bounce", status="5.1.1", reason="no such user"))
+    assert status_of(world, message) == ("bounced", "mailbox_unknown")
+    assert suppressed(world) == {"gone@example.com": ("bounce", "all")}
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"type": "blocked", "status": "4.7.1"}, "blocked"),
+        ({"type": "bounce", "status": "5.7.26"}, "refused"),
+        ({"type": "bounce", "status": "5.2.2"}, "mailbox_full"),
+    ],
+)
+def test_what_is_not_the_recipients_fault_suppresses_nobody(
+    world: World, more: dict[str, str], reason: str
+) -> None:
+    message = world.message(world.contact())
+    apply(world, sendgrid(message, "bounce", **more))
+    assert status_of(world, message) == ("bounced", reason)
+    assert suppressed(world) == {}
+
+
+def test_a_mailbox_that_was_full_three_times_is_suppressed(world: World) -> None:
+    contact = world.contact()
+    for number in range(3):
+        assert len(suppressed(world)) == 0
+        message = world.message(contact)
+        apply(world, sendgrid(message, "bounce", number, type="bounce", status="5.2.2"))
+    assert suppressed(world) == {contact.email: ("bounce", "all")}
+
+
+def test_a_late_bounce_follows_a_delivery_but_not_the_other_way(world: World) -> None:
+    message = world.message(world.contact())
+    apply(world, sendgrid(message, "delivered"))
+    apply(world, sendgrid(message, "bounce", type="bounce", status="5.1.1"))
+    apply(world, sendgrid(message, "delivered", 2))
+    assert status_of(world, message) == ("bounced", "mailbox_unknown")
+
+
+def test_a_complaint_stops_marketing_at_once_and_leaves_the_message_delivered(world: World) -> None:
+    contact = world.contact()
+    message = world.message(contact, status="delivered")
+    apply(world, sendgrid(message, "spamreport"))
+    assert status_of(world, message) == ("delivered", None)
+    assert suppressed(world) == {contact.email: ("complaint", "marketing")}
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("Bounced Address", ("bounce", "all")),
+        ("Invalid", ("invalid", "all")),
+        ("Unsubscribed Address", ("unsubscribe", "marketing")),
+        ("Spam Reporting Address", ("complaint", "marketing")),
+    ],
+)
+def test_a_drop_says_what_the_provider_knows_of_the_address(
+    world: World, reason: str, expected: tuple[str, str]
+) -> None:
+    contact = world.contact()
+    apply(world, sendgrid(world.message(contact), "dropped", reason=reason))
+    assert suppressed(world) == {contact.email: expected}
+
+
+def test_a_drop_for_spam_content_alerts_and_suppresses_nobody(world: World) -> None:
+    apply(world, sendgrid(world.message(world.contact()), "dropped", reason="Spam Content"))
+    assert suppressed(world) == {}
+    assert world.session.scalars(text("select cause from incident")).all() == [
+        "sendgrid:dropped:spam_content"
+    ]
+
+
+def test_leaving_and_rejoining_a_group_at_the_provider(world: World) -> None:
+    contact = world.contact()
+    message = world.message(contact)
+    apply(world, sendgrid(message, "group_unsubscribe", asm_group_id=7))
+    assert suppressed(world) == {contact.email: ("unsubscribe", "marketing")}
+    apply(world, sendgrid(message, "group_resubscribe", asm_group_id=8))
+    assert len(suppressed(world)) == 1
+    apply(world, sendgrid(message, "group_resubscribe", 2, asm_group_id=7))
+    assert suppressed(world) == {}
+
+
+def test_proof_of_acceptance_settles_a_message_nobody_answered_for(world: World) -> None:
+    message = world.message(world.contact(), status="unknown")
+    apply(world, sendgrid(message, "processed"))
+    assert status_of(world, message) == ("accepted", None)
+
+
+def test_proof_that_is_not_needed_is_not_kept(world: World) -> None:
+    apply(world, sendgrid(world.message(world.contact()), "processed"))
+    assert world.session.scalar(text("select count(*) from event")) == 0
+
+
+def test_a_providers_open_and_click_are_engagement(world: World) -> None:
+    message = world.message(world.contact())
+    agent = "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0"
+    apply(
+        world,
+        sendgrid(message, "open", useragent=agent),
+        sendgrid(message, "open", 2, useragent=agent, sg_machine_open=True),
+        sendgrid(message, "click", useragent=agent, url=world.links[1].url),
+    )
+    rows = world.session.execute(text("select kind, verdict, link_id from event order by kind, 2"))
+    assert [tuple(row) for row in rows] == [
+        ("clicked", "human", world.links[1].id),
+        ("opened", "human", None),
+        ("opened", "machine", None),
+    ]
+
+
+def test_ten_thousand_shuffled_and_repeated_events_end_as_in_order(world: World) -> None:
+    contacts = [world.contact() for _ in range(40)]
+    messages = [world.message(contact) for contact in contacts]
+    events = []
+    for number, message in enumerate(messages):
+        events += [sendgrid(message, "processed"), sendgrid(message, "delivered")]
+        if number % 4 == 0:
+            events.append(sendgrid(message, "bounce", type="bounce", status="5.1.1"))
+    shuffled = events * 3
+    random.Random(7).shuffle(shuffled)
+    for start in range(0, len(shuffled), 11):
+        keep(world.session, shuffled[start : start + 11], world.now)
+    while receipts.apply(world.session, world.now, limit=5).receipts:
+        pass
+    expected = ["bounced" if number % 4 == 0 else "delivered" for number in range(40)]
+    assert [status_of(world, message)[0] for message in messages] == expected
+    assert len(suppressed(world)) == 10
+
+
+def test_one_bad_event_does_not_cost_the_others(world: World) -> None:
+    message = world.message(world.contact())
+    odd = [
+        7,
+        None,
+        {"event": "invented"},
+        {"event": ["list"]},
+        {},
+        {"event": "delivered", "nid": 5},
+    ]
+    outcome = apply(world, *odd, sendgrid(message, "delivered", timestamp="yesterday"))
+    assert status_of(world, message)[0] == "delivered"
+    assert outcome.strange == 5
+    assert outcome.unknown == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"nonsense", b"\xff\xfe", b"[[[[", b'["\\ud800"]'])
+def test_a_body_that_cannot_be_read_is_kept_and_not_tried_for_ever(
+    world: World, body: bytes
+) -> None:
+    receipts.store(world.session, "sendgrid", body, {}, world.now)
+    assert receipts.apply(world.session, world.now).strange == 1
+    assert receipts.apply(world.session, world.now).receipts == 0
+
+
+def test_news_of_a_message_that_is_not_known_yet_waits_for_it(world: World) -> None:
+    missing = 1 << 50
+    known = world.message(world.contact())
+    keep(world.session, [sendgrid(missing, "delivered"), sendgrid(known, "delivered")], world.now)
+    outcome = receipts.apply(world.session, world.now)
+    assert (outcome.events, outcome.parked) == (1, 1)
+    assert receipts.apply(world.session, world.now).receipts == 0
+    late = world.message(world.contact(), id=missing)
+    assert receipts.apply(world.session, world.now + timedelta(seconds=3)).events == 1
+    assert status_of(world, late)[0] == "delivered"
+
+
+def test_after_five_minutes_unknown_is_unknown(world: World) -> None:
+    keep(world.session, [sendgrid(1 << 50, "delivered")], world.now)
+    moment, unknown = world.now, 0
+    while moment <= world.now + timedelta(minutes=7):
+        unknown += receipts.apply(world.session, moment).unknown
+        moment += timedelta(seconds=10)
+    assert unknown == 1
+    assert not receipts.waiting(world.session)
+
+
+def test_the_sandboxs_signature_speaks_of_test_messages_only(world: World) -> None:
+    real, trial = world.message(world.contact()), world.message(world.contact(), test=True)
+    events = [sendgrid(real, "delivered"), sendgrid(trial, "delivered")]
+    keep(world.session, events, world.now, sandbox=True)
+    receipts.apply(world.session, world.now)
+    assert status_of(world, real)[0] == "accepted"
+    assert status_of(world, trial)[0] == "delivered"
+
+
+def test_a_test_message_never_suppresses_an_address(world: World) -> None:
+    message = world.message(world.contact(), test=True)
+    apply(world, sendgrid(message, "bounce", type="bounce", status="5.1.1"))
+    assert suppressed(world) == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected", "listed"),
+    [
+        ("sent", "", ("accepted", None), False),
+        ("delivered", "", ("delivered", None), False),
+        ("undelivered", "30003", ("bounced", "unreachable"), False),
+        ("undelivered", "30005", ("bounced", "not_mobile"), True),
+        ("failed", "21610", ("bounced", "stopped"), True),
+        ("undelivered", "30007", ("bounced", "carrier_filtered"), False),
+        ("failed", "99999", ("bounced", "undeliverable"), False),
+        ("canceled", "", ("bounced", "undeliverable"), False),
+    ],
+)
+def test_a_status_callback_acts_as_the_code_says(
+    world: World, status: str, code: str, expected: tuple[str, str | None], listed: bool
+) -> None:
+    message = world.message(world.contact(), channel="sms")
+    twilio(world, message, status, code)
+    assert status_of(world, message) == expected
+    assert bool(suppressed(world)) is listed
+
+
+def test_carrier_trouble_is_one_incident_however_many_messages(world: World) -> None:
+    for _ in range(3):
+        twilio(world, world.message(world.contact(), channel="sms"), "undelivered", "30007")
+    rows = world.session.execute(text("select cause, count from incident")).all()
+    assert [tuple(row) for row in rows] == [("twilio:undelivered:30007", 3)]
+
+
+def test_a_receipt_that_cannot_be_applied_is_put_off_and_the_others_are_applied(
+    world: World,
+) -> None:
+    message = world.message(world.contact())
+    receipts.store(world.session, "sendgrid", b"[]", {}, world.now)
+    bad = receipts.store(world.session, "twilio_status", b"MessageStatus=sent", {}, world.now)
+    world.session.execute(
+        text("update receipt set context = '[]'::jsonb where id = :id"), {"id": bad}
+    )
+    world.session.expire_all()
+    keep(world.session, [sendgrid(message, "delivered")], world.now)
+    outcome = receipts.apply(world.session, world.now)
+    assert (outcome.failed, outcome.events) == (1, 1)
+    assert receipts.apply(world.session, world.now).receipts == 0
+    later = receipts.apply(world.session, world.now + timedelta(minutes=1))
+    assert later.failed == 1

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from app.sending.status import REASONS as SENTENCES
+
 
 class Tone(StrEnum):
     """How a badge looks. Colour marks exceptions: finished and good states stay calm."""
@@ -105,6 +107,17 @@ REASONS = {
     "gave_up": "All tries used up",
     "no_answer": "No answer from the provider",
     "poison": "Parked after stopping a worker",
+    "mailbox_unknown": "Mailbox does not exist",
+    "mailbox_full": "Mailbox full",
+    "refused": "Refused by the receiving side",
+    "blocked": "Blocked by the receiving side",
+    "provider_dropped": "Dropped by the provider",
+    "unreachable": "Phone could not be reached",
+    "not_mobile": "Number cannot get text messages",
+    "carrier_busy": "Carrier too busy",
+    "carrier_filtered": "Filtered by the carrier",
+    "stopped": "Texted STOP",
+    "undeliverable": "Could not be delivered",
     "scheduled": "Waits for its time",
     "throttled": "Provider asked to slow down",
     "retry": "Will be tried again",
@@ -136,10 +149,10 @@ def status(name: str, of: str = "message") -> Status:
 
 
 def reason(code: str | None) -> str:
-    """Why a message was not sent or waits; an unlisted code is made readable."""
+    """Why a message was not sent or waits: short if listed here, else its sentence."""
     if not code:
         return ""
-    return REASONS.get(code) or sentence(code)
+    return REASONS.get(code) or SENTENCES.get(code, sentence(code)).rstrip(".")
 
 
 def channel(name: str) -> Channel:

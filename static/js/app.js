@@ -76,6 +76,12 @@
     document.getElementById("toasts").append(element);
     arm(element);
   }
+  on("close", (event) => {
+    // toasts shown over a dialog outlive it
+    if (event.target.contains(document.getElementById("toasts"))) {
+      document.body.append(document.getElementById("toasts"));
+    }
+  }, true);
   on("toast", (event) => toast(event.detail.text, event.detail.kind, event.detail.undo));
 
   /* ----------------------------------------------------- clicks, by data */
@@ -224,7 +230,7 @@
   }
 
   function choose(step) {
-    const options = $$('[role="option"]', palette);
+    const options = $$('[role="option"]:not([hidden])', palette);
     const here = options.findIndex((option) => option.getAttribute("aria-selected") === "true");
     const index = step ? (here + step + options.length) % options.length : 0;
     options.forEach((option, i) => {
@@ -252,7 +258,9 @@
     const wanted = query.value.trim().toLowerCase();
     $$('[role="option"]', palette).forEach((option) => {
       option.hidden = !option.textContent.toLowerCase().includes(wanted);
+      option.setAttribute("aria-selected", "false");
     });
+    choose(0);
   });
   on("htmx:afterSwap", (event) => { if (event.detail.target.id === "palette-results") choose(0); });
 

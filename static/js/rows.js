@@ -80,6 +80,9 @@
   }
 
   on("htmx:afterSettle", refresh);
+  on("htmx:afterRequest", (event) => {
+    if (event.detail.successful && event.detail.elt.matches?.(".bulk")) clear();
+  });
   on("DOMContentLoaded", refresh);
   Object.assign(window.Herald, { selectRow: select, clearSelection: clear });
 })();

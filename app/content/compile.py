@@ -222,8 +222,8 @@ def _email(
         return None
     source = str(part.get("html") or "")
     marked = markup.protect(source)
-    text = _text_part(str(part.get("text") or ""), marked)
     styled = markup.inline_styles(marked) if source else ""
+    text = _text_part(str(part.get("text") or ""), marked)
     body = marked.html if styled is None else styled
     body = _with_preheader(body, str(part.get("preheader") or ""), marked)
     subject = one_line(str(part.get("subject") or ""))

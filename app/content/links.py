@@ -17,10 +17,10 @@ _ANCHOR: Final = re.compile(
     r"<(a|area|v:roundrect)\b((?:[^>\"']|\"[^\"]*\"|'[^']*')*)>", re.IGNORECASE
 )
 _HREF: Final = re.compile(r"(\shref\s*=\s*)(\"[^\"]*\"|'[^']*'|[^\s>]+)", re.IGNORECASE)
-_NO_TRACK: Final = re.compile(r"\sdata-track\s*=\s*[\"']?no\b", re.IGNORECASE)
+NO_TRACK: Final = re.compile(r"\sdata-track\s*=\s*[\"']?no\b", re.IGNORECASE)
 _TAG: Final = re.compile(r"<(?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
 _ALT: Final = re.compile(r"<img\b[^>]*\salt\s*=\s*[\"']([^\"']*)", re.IGNORECASE)
-_TEXT_URL: Final = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)
+_TEXT_URL: Final = re.compile(r"https?://(?:[^\s<>\"'()]|\([^\s<>\"'()]*\))+", re.IGNORECASE)
 _TRAILING: Final = ".,;:!?)]}"
 _MAX_URL: Final = 2_000
 
@@ -65,7 +65,7 @@ def rewrite_html(marked_html: str, table: LinkTable, address: Callable[[int], st
     def anchor(match: re.Match[str]) -> str:
         attributes = match[2]
         href = _HREF.search(attributes)
-        if not href or _NO_TRACK.search(attributes):
+        if not href or NO_TRACK.search(attributes):
             return match[0]
         target = html.unescape(href[2].strip("\"'")).strip()
         if not countable(target):

@@ -15,6 +15,9 @@ import css_inline
 from app.content.sandbox import HTML, TEXT, ContentEnvironment
 
 _MARK: Final = re.compile(r"(?:<!--|/\*)?hrld(\d+)q(?:=\"\")?(?:-->|\*/)?")
+_TAG_WITH_MARK: Final = re.compile(
+    r"<[a-z](?:[^>\"']|\"[^\"]*\"|'[^']*')*?hrld\d+q(?:[^>\"']|\"[^\"]*\"|'[^']*')*>", re.IGNORECASE
+)
 _RAW_TAGS: Final = ("style", "script", "title", "textarea")
 _INLINER: Final = css_inline.CSSInliner(
     keep_at_rules=True, keep_style_tags=False, load_remote_stylesheets=False
@@ -29,6 +32,8 @@ class Marked:
     sources: list[str] = field(default_factory=list)
     # Numbers of marks that must be found again, once and in order: the statements.
     statements: list[int] = field(default_factory=list)
+    # How many marks the HTML itself has; later ones belong to other parts.
+    inside: int = 0
 
     def mark(self, source: str) -> str:
         """A new mark for a piece of template, as a plain word."""
@@ -48,7 +53,7 @@ class Marked:
         found = [int(match[1]) for match in _MARK.finditer(html)]
         statements = set(self.statements)
         in_order = [number for number in found if number in statements]
-        return in_order == self.statements and set(found) == set(range(len(self.sources)))
+        return in_order == self.statements and set(found) == set(range(self.inside))
 
 
 def has_mark(text: str) -> bool:
@@ -92,6 +97,7 @@ def protect(source: str) -> Marked:
         else:
             pieces.append(marked.mark(text))
     marked.html = "".join(pieces)
+    marked.inside = len(marked.sources)
     return marked
 
 
@@ -169,6 +175,8 @@ def inline_styles(marked: Marked) -> str | None:
 
     At-rules (`@media`) stay in a style element. None when a template part would be lost or moved.
     """
+    if any(map(_is_conditional, _TAG_WITH_MARK.finditer(marked.html))):
+        return None
     try:
         html = _INLINER.inline(marked.html)
     except (css_inline.InlineError, ValueError):
@@ -177,6 +185,15 @@ def inline_styles(marked: Marked) -> str | None:
         # The parser adds it in places where a loop begins outside and ends inside.
         html = re.sub(r"</?tbody>", "", html)
     return html if marked.survived(html) else None
+
+
+def _is_conditional(tag: re.Match[str]) -> bool:
+    """Whether attributes of this tag depend on a statement in a way that inlining would break."""
+    bare = re.sub(r"\"[^\"]*\"|'[^']*'", '""', tag[0])
+    if not _MARK.search(re.sub(r"=\s*hrld\d+q", "", bare)):
+        return False
+    names = re.findall(r"\s([a-z][\w:-]*)\s*=", bare.lower())
+    return "style" in names or len(names) != len(set(names))
 
 
 def prepend(html: str, piece: str) -> str:

@@ -11,6 +11,7 @@ from inscriptis import get_text
 from inscriptis.css_profiles import CSS_PROFILES
 from inscriptis.model.config import ParserConfig
 
+from app.content.links import NO_TRACK
 from app.content.markup import Marked
 
 _TABLE: Final = re.compile(r"<(/?)(?:table|tbody|thead|tfoot|tr|td|th)\b[^>]*>", re.IGNORECASE)
@@ -32,7 +33,7 @@ _CONFIG: Final = ParserConfig(css=CSS_PROFILES["strict"].copy())
 def from_html(marked: Marked) -> str:
     """Plain text with the marks of the HTML in it."""
     html = _HIDDEN.sub("", _COMMENT.sub("", marked.html))
-    html = _OPEN_LINK.sub(_with_target, html)
+    html = _OPEN_LINK.sub(lambda match: _with_target(match, marked), html)
     html = _IMAGE.sub(lambda match: match[1] or match[2] or "", html)
     html = _TABLE.sub(lambda match: f"<{match[1]}div>", html)
     html = _BETWEEN_BLOCKS.sub(r"\1<div>\2</div>", html)
@@ -42,12 +43,14 @@ def from_html(marked: Marked) -> str:
     return _tidy(get_text(html, _CONFIG))
 
 
-def _with_target(match: re.Match[str]) -> str:
+def _with_target(match: re.Match[str], marked: Marked) -> str:
     target = match[1] or match[2] or ""
     words = match[3]
+    if NO_TRACK.search(match[0][: match.start(3) - match.start()]):
+        target = marked.mark(target)  # a mark is never taken for an address to count
     if not target or target.startswith("#") or target in words:
         return words
-    return f"{words} ({target})"
+    return f"{words} ({target}) "
 
 
 def _tidy(text: str) -> str:

@@ -7,18 +7,20 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from app.sandbox.events import sendgrid, twilio
-from app.sandbox.events.poster import Post, Poster
+from app.sandbox.events import people, sendgrid, twilio
+from app.sandbox.events.poster import Poster
 from app.sandbox.events.settings import AutoEvents, change
 from app.sandbox.tags import tag
 from app.sandbox.wire import Call
 
 TICK_S: Final = 0.1
 _UNKNOWN: Final[sendgrid.Event] = {"event": "teleported", "colour": "octarine", "depth": {"a": [1]}}
+_UNREAD: Final = frozenset({"bounce", "blocked", "dropped"})
 
 
 @dataclass(order=True, slots=True)
@@ -53,23 +55,22 @@ class Emitter:
 
     def accepted(self, call: Call) -> None:
         """See desk.Listener."""
-        delay = self.settings.delay_s
+        settings = self.settings
         if call.provider == "sendgrid":
-            if self.settings.processed:
-                self.later(delay / 2, lambda: self._tell_processed(call))
-            if self.settings.delivered:
-                self.later(delay, lambda: self._tell_outcome(call))
-        elif call.provider == "twilio" and self.settings.delivered:
-            self._follow_text(call, delay)
+            if settings.processed:
+                self._later(settings.delay_s / 2, partial(self._tell_processed, call))
+            if settings.delivered:
+                self._later(settings.delay_s, partial(self._tell_outcome, call))
+        elif call.provider == "twilio" and settings.delivered:
+            self._follow_text(call)
+        if settings.opened or settings.clicked:
+            self._let_read(call)
 
-    def later(self, seconds: float, tell: Callable[[], None]) -> None:
-        """Do something in a while; 0 is at the next tick."""
-        due = _Due(time.monotonic() + seconds, next(self._numbers), tell)
-        with self._lock:
-            heapq.heappush(self._due, due)
-
-    def emit(self, events: list[sendgrid.Event]) -> None:
-        """Put SendGrid events into the next posts."""
+    def emit(self, events: list[sendgrid.Event], wait: float = 0) -> None:
+        """Put SendGrid events into a post, after some seconds."""
+        if wait:
+            self._later(wait, partial(self.emit, events))
+            return
         copies = events * self.settings.duplicate
         with self._lock:
             self._batch.extend(copies)
@@ -77,7 +78,14 @@ class Emitter:
     def text_from(self, sender: str, body: str, opt_out: str) -> None:
         """A person sends us a text."""
         url = f"{self.callback_url}/hooks/twilio/inbound"
-        self._carry(twilio.inbound_post(url, sender, body, opt_out, self.settings.signature))
+        self.poster.send(twilio.inbound_post(url, sender, body, opt_out, self.settings.signature))
+
+    def tell_status(self, text: twilio.Text, status: str, error: str) -> None:
+        """One status callback, as often as the settings say."""
+        post = twilio.status_post(text, status, error, self.settings.signature)
+        if post is not None:
+            for _ in range(self.settings.duplicate):
+                self.poster.send(post)
 
     def figures(self) -> dict[str, int]:
         """How many things are still to be told, and what became of the posts."""
@@ -90,37 +98,49 @@ class Emitter:
             self._batch.clear()
         self.settings = AutoEvents()
 
+    def _later(self, seconds: float, tell: Callable[[], None]) -> None:
+        due = _Due(time.monotonic() + seconds, next(self._numbers), tell)
+        with self._lock:
+            heapq.heappush(self._due, due)
+
     def _tell_processed(self, call: Call) -> None:
-        args = sendgrid.custom_args(call.facts["mail"])
-        for at, own in enumerate(args):
+        for at, own in enumerate(sendgrid.custom_args(call.facts["mail"])):
             if tag(call.recipients[at].to) != "dropped":
                 self.emit(sendgrid.events(call, at, own, (sendgrid.PROCESSED,)))
 
     def _tell_outcome(self, call: Call) -> None:
-        args = sendgrid.custom_args(call.facts["mail"])
-        for at, own in enumerate(args):
+        extra = (_UNKNOWN,) if self.settings.unknown else ()
+        for at, own in enumerate(sendgrid.custom_args(call.facts["mail"])):
             kind = tag(call.recipients[at].to)
             if not kind and self._happens(self.settings.bounced):
                 kind = "bounce"
             course = sendgrid.COURSES.get(kind, sendgrid.COURSES[""])
-            extra = (_UNKNOWN,) if self.settings.unknown else ()
             self.emit(sendgrid.events(call, at, own, (*course, *extra)))
 
-    def _follow_text(self, call: Call, delay: float) -> None:
-        course = twilio.course(call.recipients[0].to)
+    def _follow_text(self, call: Call) -> None:
+        text = twilio.Text.of(call)
+        course = twilio.course(text.to)
         if course is twilio.ORDINARY and self._happens(self.settings.undelivered):
             course = twilio.UNDELIVERED
         for step, (status, error) in enumerate(course, 1):
-            wait = delay * step / len(course)
-            self.later(wait, lambda s=status, e=error: self._tell_status(call, s, e))  # type: ignore[misc]
+            wait = self.settings.delay_s * step / len(course)
+            self._later(wait, partial(self.tell_status, text, status, error))
 
-    def _tell_status(self, call: Call, status: str, error: str) -> None:
-        post = twilio.status_post(call, status, error, self.settings.signature)
-        for _ in range(self.settings.duplicate if post else 0):
-            self._carry(post)
+    def _let_read(self, call: Call) -> None:
+        """Some of the readers open, and some of those who open click."""
+        settings = self.settings
+        for at, person in enumerate(call.recipients):
+            clicks = self._happens(settings.clicked)
+            opens = clicks or self._happens(settings.opened)
+            if opens and tag(person.to) not in _UNREAD:
+                wait = settings.delay_s + settings.people_delay_s * (0.5 + self._dice.random())
+                self._later(wait, partial(self._read, call, at, clicks))
 
-    def _carry(self, post: Post | None) -> None:
-        if post is not None:
+    def _read(self, call: Call, at: int, clicks: bool) -> None:
+        letter = people.letter_of(call, at)
+        if letter is None:
+            return
+        for post in people.visits(letter, self.callback_url, self._dice, opens=True, clicks=clicks):
             self.poster.send(post)
 
     def _happens(self, share: float) -> bool:
@@ -132,7 +152,6 @@ class Emitter:
             for due in self._pop():
                 due.tell()
             self._flush()
-            self.poster.release()
 
     def _pop(self) -> list[_Due]:
         now = time.monotonic()
@@ -145,9 +164,11 @@ class Emitter:
     def _flush(self) -> None:
         with self._lock:
             events, self._batch = self._batch, []
-        if self.settings.shuffle:
+        if not events:
+            return
+        settings = self.settings
+        if settings.shuffle:
             self._dice.shuffle(events)
         url = f"{self.callback_url}/hooks/sendgrid"
-        settings = self.settings
         for post in sendgrid.posts(events, url, self._key, settings.signature, settings.batch):
             self.poster.send(post)

@@ -6,16 +6,18 @@ import queue
 import threading
 import time
 from dataclasses import dataclass, replace
-from http.client import HTTPConnection, HTTPException
 from typing import Final
-from urllib.parse import urlsplit
 
-CARRIERS: Final = 4
+import pycurl
+
+CONNECTIONS: Final = 16
 WAITING: Final = 20_000
+CONNECT_S: Final = 5
 TIMEOUT_S: Final = 15
 # SendGrid goes on for 24 h at growing intervals.
 GROWING: Final = (1, 2, 4, 8, 15, 30, 60, 120, 300)
 PERSEVERANCE: Final = 288
+_PAUSE_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,90 +37,115 @@ class Post:
 
 
 class Poster:
-    """A few threads with kept-open connections."""
+    """One thread with a few kept-open connections."""
 
     def __init__(self) -> None:
         self._ready: queue.SimpleQueue[Post] = queue.SimpleQueue()
         self._later: list[tuple[float, int, Post]] = []
         self._numbers = itertools.count()
-        self._lock = threading.Lock()
+        self._under_way: dict[pycurl.Curl, Post] = {}
         self.delivered = 0
         self.failed = 0
         self.dropped = 0
 
     def start(self) -> None:
         """Begin to carry."""
-        for _ in range(CARRIERS):
-            threading.Thread(target=self._carry, daemon=True).start()
+        threading.Thread(target=self._run, daemon=True, name="poster").start()
 
     def send(self, post: Post) -> None:
-        """Carry this as soon as a thread is free."""
+        """Carry this as soon as a connection is free."""
         self._ready.put(post)
-
-    def release(self) -> None:
-        """Put what is due for another try back in line."""
-        now = time.monotonic()
-        with self._lock:
-            while self._later and self._later[0][0] <= now:
-                self._ready.put(heapq.heappop(self._later)[2])
 
     def figures(self) -> dict[str, int]:
         """What became of the posts so far."""
+        waiting = self._ready.qsize() + len(self._later) + len(self._under_way)
         return {
             "delivered": self.delivered,
             "failed": self.failed,
             "dropped": self.dropped,
-            "waiting": self._ready.qsize() + len(self._later),
+            "waiting": waiting,
         }
 
-    def _carry(self) -> None:
-        connections: dict[str, HTTPConnection] = {}
+    def _run(self) -> None:
+        multi = pycurl.CurlMulti()
+        idle = [_handle() for _ in range(CONNECTIONS)]
         while True:
-            post = self._ready.get()
-            failure = _try(post, connections)
-            if not failure:
-                self.delivered += 1
-                continue
-            self.failed += 1
-            if post.tried < post.retries and failure in post.on:
-                self._again(post)
-            else:
-                self.dropped += 1
+            self._release()
+            while idle and (post := self._next(wait=not self._under_way)) is not None:
+                curl = idle.pop()
+                _load(curl, post)
+                self._under_way[curl] = post
+                multi.add_handle(curl)
+            multi.perform()
+            for curl, error in _finished(multi):
+                multi.remove_handle(curl)
+                idle.append(curl)
+                self._judge(self._under_way.pop(curl), _failure(curl, error))
+            if self._under_way:
+                multi.select(_PAUSE_S)
 
-    def _again(self, post: Post) -> None:
+    def _next(self, *, wait: bool) -> Post | None:
+        try:
+            return self._ready.get(timeout=_PAUSE_S) if wait else self._ready.get_nowait()
+        except queue.Empty:
+            return None
+
+    def _release(self) -> None:
+        """Put what is due for another try back in line."""
+        now = time.monotonic()
+        while self._later and self._later[0][0] <= now:
+            self._ready.put(heapq.heappop(self._later)[2])
+
+    def _judge(self, post: Post, failure: str) -> None:
+        if not failure:
+            self.delivered += 1
+            return
+        self.failed += 1
+        if post.tried >= post.retries or failure not in post.on or len(self._later) >= WAITING:
+            self.dropped += 1
+            return
         wait = GROWING[min(post.tried, len(GROWING) - 1)]
-        later = replace(post, tried=post.tried + 1)
-        with self._lock:
-            if len(self._later) >= WAITING:
-                self.dropped += 1
-                return
-            heapq.heappush(self._later, (time.monotonic() + wait, next(self._numbers), later))
+        again = replace(post, tried=post.tried + 1)
+        heapq.heappush(self._later, (time.monotonic() + wait, next(self._numbers), again))
 
 
-def _try(post: Post, connections: dict[str, HTTPConnection]) -> str:
+def _handle() -> pycurl.Curl:
+    curl = pycurl.Curl()
+    curl.setopt(pycurl.CONNECTTIMEOUT, CONNECT_S)
+    curl.setopt(pycurl.TIMEOUT, TIMEOUT_S)
+    curl.setopt(pycurl.NOSIGNAL, 1)
+    curl.setopt(pycurl.PROXY, "")
+    curl.setopt(pycurl.WRITEFUNCTION, len)
+    return curl
+
+
+def _load(curl: pycurl.Curl, post: Post) -> None:
+    curl.setopt(pycurl.URL, post.url)
+    curl.setopt(pycurl.HTTPHEADER, ["Expect:", *(f"{k}: {v}" for k, v in post.headers)])
+    if post.method == "GET":
+        curl.setopt(pycurl.HTTPGET, 1)
+    else:
+        curl.setopt(pycurl.POST, 1)
+        curl.setopt(pycurl.POSTFIELDS, post.body)
+
+
+def _finished(multi: pycurl.CurlMulti) -> list[tuple[pycurl.Curl, int]]:
+    """(handle, libcurl's error or 0) of what has ended since the last look."""
+    found: list[tuple[pycurl.Curl, int]] = []
+    while True:
+        left, good, bad = multi.info_read()
+        found.extend((curl, 0) for curl in good)
+        found.extend((curl, error) for curl, error, _ in bad)
+        if not left:
+            return found
+
+
+def _failure(curl: pycurl.Curl, error: int) -> str:
     """Empty when the post was taken, else the kind of failure."""
-    parts = urlsplit(post.url)
-    path = parts.path or "/"
-    target = f"{path}?{parts.query}" if parts.query else path
-    for _ in range(2):
-        kept = connections.pop(parts.netloc, None)
-        connection = kept or HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
-        try:
-            if connection.sock is None:
-                connection.connect()
-        except OSError:
-            return "ct"
-        try:
-            connection.request(post.method, target, post.body, dict(post.headers))
-            response = connection.getresponse()
-            response.read()
-        except (OSError, HTTPException):
-            connection.close()
-            if kept is None:
-                break
-            continue  # a kept connection that the other side had closed
-        connections[parts.netloc] = connection
-        if response.status < 300 or (post.method == "GET" and response.status < 400):
-            return ""
-        return "4xx" if response.status < 500 else "5xx"
-    return "rt"
+    if error:
+        early = {pycurl.E_COULDNT_CONNECT, pycurl.E_COULDNT_RESOLVE_HOST}
+        return "ct" if error in early else "rt"
+    status = curl.getinfo(pycurl.RESPONSE_CODE)
+    if status < 400:  # a redirect is not followed; for a person's click it is the answer
+        return ""
+    return "4xx" if status < 500 else "5xx"

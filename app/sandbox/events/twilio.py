@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 from app.sandbox import credentials
@@ -26,28 +26,45 @@ ORDINARY: Final = (("sent", ""), ("delivered", ""))
 UNDELIVERED: Final = (("sent", ""), ("undelivered", "30003"))
 
 
+class Text(NamedTuple):
+    """What a status callback has to know about a text."""
+
+    sid: str
+    sender: str
+    to: str
+    service: str
+    callback: str
+
+    @classmethod
+    def of(cls, call: Call) -> "Text":
+        """The text of an accepted call."""
+        facts = call.facts
+        service, callback = facts["MessagingServiceSid"], facts["StatusCallback"]
+        return cls(call.message_id, facts["From"], facts["To"], service, callback)
+
+
 def course(to: str) -> tuple[tuple[str, str], ...]:
     """(status, error code) pairs in the order they are told; the first status never is."""
     return _COURSES.get(to, ORDINARY)
 
 
-def status_post(call: Call, status: str, error: str, signature: str) -> Post | None:
+def status_post(text: Text, status: str, error: str, signature: str) -> Post | None:
     """One status callback; None when the message asked for none."""
-    url, retries, on = connection_override(call.facts["StatusCallback"])
+    url, retries, on = connection_override(text.callback)
     if not url:
         return None
     form = {
-        "SmsSid": call.message_id,
+        "SmsSid": text.sid,
         "SmsStatus": status,
         "MessageStatus": status,
-        "MessageSid": call.message_id,
+        "MessageSid": text.sid,
         "AccountSid": credentials.TWILIO_ACCOUNT_SID,
-        "From": call.facts["From"],
-        "To": call.facts["To"],
+        "From": text.sender,
+        "To": text.to,
         "ApiVersion": "2010-04-01",
     }
-    if call.facts["MessagingServiceSid"]:
-        form["MessagingServiceSid"] = call.facts["MessagingServiceSid"]
+    if text.service:
+        form["MessagingServiceSid"] = text.service
     if error:
         form["ErrorCode"] = error
     return _post(url, form, signature, retries, on)

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import logging
 import re
+import warnings
 from email import message_from_bytes, policy
 from typing import Any, Final, cast
 
@@ -100,6 +101,7 @@ def start(desk: Desk, host: str, port: int) -> Controller:
     """Listen for mail in a thread of its own. Raises OSError when the port is taken."""
     # The sandbox is on loopback and has no certificate: AUTH without TLS is meant.
     logging.getLogger("mail.log").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message="Requiring AUTH while not requiring TLS")
     controller = Controller(
         Smtp(desk),
         hostname=host,

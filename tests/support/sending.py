@@ -145,7 +145,6 @@ def _topics(session: Session) -> dict[str, int]:
     return {topic.key: topic.id for topic in session.scalars(select(Topic))}
 
 
-
 def with_attempts(engine: Engine, attempts: int) -> Engine:
     """The same engine, giving up after so many tries."""
     return replace(engine, retry_attempts=attempts)

@@ -1,0 +1,209 @@
+"""A campaign from launch to the end, and the books that have to balance."""
+
+import random
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.audience.models import Contact, Device, Preference, Segment, Suppression
+from app.campaigns import clockwork, fanout, lifecycle, waterfall
+from app.campaigns.models import Campaign
+from app.content.models import TemplateVersion
+from app.db import transaction
+from app.errors import Conflict, Invalid
+from app.sending import ledger
+from app.sending.models import Notification
+from tests.support.sending import CONTENT, House
+
+EVERYONE = {"all": []}
+
+
+def draft(house: House, **values: Any) -> int:
+    """A complete draft to everyone; answers its key."""
+    with transaction() as session:
+        segment = Segment(name="Everyone", rule=EVERYONE)
+        version = TemplateVersion(state="draft", content=CONTENT)
+        session.add_all([segment, version])
+        session.flush()
+        given = {"channels": ["email"], "topic_id": house.topics["offers"]}
+        campaign = Campaign(
+            name="Spring",
+            include_segments=[segment.id],
+            version_id=version.id,
+            **{**given, **values},
+        )
+        session.add(campaign)
+        session.flush()
+        return campaign.id
+
+
+def launch(campaign_id: int) -> None:
+    """Approve, and fan out to the end."""
+    with transaction() as session:
+        lifecycle.approve(session, campaign_id, None, datetime.now(UTC))
+    fan_out(campaign_id)
+
+
+def fan_out(campaign_id: int) -> None:
+    """What the background worker does."""
+    more = True
+    while more:
+        with transaction() as session:
+            more = fanout.next_chunk(session, campaign_id, datetime.now(UTC))
+
+
+def state(campaign_id: int) -> Campaign:
+    """The campaign as it is now."""
+    with transaction() as session:
+        return session.get_one(Campaign, campaign_id)
+
+
+def rows(campaign_id: int) -> list[Notification]:
+    """Its messages."""
+    with transaction() as session:
+        wanted = select(Notification).where(Notification.campaign_id == campaign_id)
+        return list(session.scalars(wanted.order_by(Notification.id)))
+
+
+def people(house: House, number: int) -> None:
+    """A crowd in which everything occurs: no address, opt-outs, suppressions, shared addresses."""
+    chance = random.Random(7)
+    with transaction() as session:
+        for n in range(number):
+            _person(session, house, n, chance)
+
+
+def _person(session: Session, house: House, n: int, chance: random.Random) -> None:
+    email = chance.choice([None, f"p{n}@example.com", "shared@example.com"])
+    phone = chance.choice([None, f"+4477009{n:05d}"])
+    contact = Contact(external_id=f"p{n}", first_name=f"P{n}", email=email, phone=phone)
+    session.add(contact)
+    session.flush()
+    if chance.random() < 0.3:
+        session.add(Device(contact_id=contact.id, platform="ios", token=f"{n:064x}", app="a.b"))
+    if chance.random() < 0.3:
+        choice = {"opted_in": False, "source": "test", "at": datetime.now(UTC)}
+        topic, channel = house.topics["offers"], chance.choice(["email", "sms", "ios"])
+        session.add(Preference(contact_id=contact.id, topic_id=topic, channel=channel, **choice))
+    if email and email != "shared@example.com" and chance.random() < 0.2:
+        session.add(Suppression(kind="email", address=email, reason="bounce", source="test"))
+
+
+def test_every_person_gets_it_once_and_the_sums_add_up(house: House) -> None:
+    people(house, 60)
+    key = draft(house)
+    launch(key)
+    house.deliver_all()
+    with transaction() as session:
+        assert clockwork.close_finished(session, datetime.now(UTC)) == 1
+        counted = ledger.totals(session, key)
+
+    campaign = state(key)
+    assert (campaign.status, campaign.people) == ("sent", 60)
+    statuses = Counter(row.status for row in rows(key))
+    by_status: Counter[str] = Counter()
+    for (_, status, _), number in counted.items():
+        by_status[status] += number
+    assert statuses == by_status
+    assert sum(statuses.values()) == 60
+    journal = [line["to"] for line in house.sandbox.journal()]
+    assert len(journal) == len(set(journal)) == statuses["accepted"]
+
+
+@pytest.mark.parametrize("strategy", ["all", "first"])
+def test_the_waterfall_foretells_what_happens(house: House, strategy: str) -> None:
+    people(house, 60)
+    key = draft(house, channels=["ios", "email", "sms"], strategy=strategy)
+    with transaction() as session:
+        planned = waterfall.count(session, session.get_one(Campaign, key), datetime.now(UTC))
+    assert planned.matched == 60
+    assert planned.matched == planned.receive + sum(line.people for line in planned.lines)
+
+    launch(key)
+    house.deliver_all()
+    reached = {row.contact_id for row in rows(key) if row.status == "accepted"}
+    assert len(reached) == planned.receive
+    per_channel = Counter(
+        channel
+        for _, channel in {
+            (row.contact_id, row.channel) for row in rows(key) if row.status == "accepted"
+        }
+    )
+    assert per_channel == planned.by_channel
+
+
+def test_a_fan_out_that_runs_twice_makes_each_row_once(house: House) -> None:
+    people(house, 20)
+    key = draft(house)
+    launch(key)
+    with transaction() as session:
+        campaign = session.get_one(Campaign, key)
+        campaign.status, campaign.fanned_out_to = "launching", 0
+    before = [row.address for row in rows(key) if row.address]
+    fan_out(key)
+    assert sorted(row.address for row in rows(key) if row.address) == sorted(before)
+
+
+def test_a_paused_campaign_hands_nothing_over_until_it_is_resumed(house: House) -> None:
+    people(house, 20)
+    key = draft(house)
+    launch(key)
+    with transaction() as session:
+        lifecycle.pause(session, key, datetime.now(UTC))
+    assert house.deliver_all() == 0
+    assert house.sandbox.journal() == []
+    with transaction() as session:
+        lifecycle.resume(session, key, datetime.now(UTC))
+    assert house.deliver_all() == 1
+
+
+def test_a_cancelled_campaign_never_sends_the_rest(house: House) -> None:
+    people(house, 20)
+    key = draft(house)
+    launch(key)
+    with transaction() as session:
+        lifecycle.cancel(session, key, datetime.now(UTC))
+    with transaction() as session:
+        while lifecycle.cancel_some(session, key, datetime.now(UTC)):
+            pass
+    assert house.deliver_all() == 0
+    assert {row.status for row in rows(key)} == {"cancelled", "skipped"}
+
+
+def test_a_scheduled_campaign_starts_once_at_its_time(house: House) -> None:
+    people(house, 3)
+    key = draft(house, wall_time="2036-11-24T18:00", zone="Europe/Berlin")
+    with transaction() as session:
+        lifecycle.approve(session, key, None, datetime.now(UTC))
+    assert state(key).status == "scheduled"
+    due = datetime(2036, 11, 24, 17, 0, tzinfo=UTC)
+    with transaction() as session:
+        assert clockwork.start_due(session, due - timedelta(seconds=1)) == 0
+        assert clockwork.start_due(session, due) == 1
+        assert clockwork.start_due(session, due) == 0
+
+
+def test_a_draft_without_audience_content_or_topic_is_refused_with_all_reasons(
+    house: House,
+) -> None:
+    key = draft(house, channels=["email", "sms"], topic_id=None, include_match="any")
+    with transaction() as session:
+        campaign = session.get_one(Campaign, key)
+        campaign.include_segments = []
+        campaign.version_id = None
+    with transaction() as session, pytest.raises(Invalid) as refused:
+        lifecycle.approve(session, key, None, datetime.now(UTC))
+    codes = [field.code for field in refused.value.fields]
+    assert codes == ["no_audience", "no_topic", "no_content", "no_content"]
+
+
+def test_two_people_who_launch_at_once_launch_once(house: House) -> None:
+    people(house, 3)
+    key = draft(house)
+    launch(key)
+    with transaction() as session, pytest.raises(Conflict):
+        lifecycle.approve(session, key, None, datetime.now(UTC))

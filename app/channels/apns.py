@@ -180,7 +180,8 @@ class ApnsProvider:
             provider_id = response.header("apns-id") or None
             return Result(Outcome.ACCEPTED, provider_id, "200", duration_ms=response.duration_ms)
         answer = exchange.json_object(response.body) if response.status >= 400 else {}
-        reason = str(answer.get("reason") or "")
+        said = answer.get("reason")
+        reason = said if isinstance(said, str) and said in BY_REASON else str(response.status)
         row = BY_REASON.get(reason) or BY_STATUS.get(response.status)
         now = self._now()
         if row is None:
@@ -189,7 +190,7 @@ class ApnsProvider:
         if reason == "TooManyProviderTokenUpdates":
             self._token.hold()
             wait = wait or now + RENEWAL_GAP
-        result = exchange.from_row(row, reason or str(response.status), response, wait)
+        result = exchange.from_row(row, reason, response, wait)
         if response.status == 410:
             return replace(result, registered_before=_moment(answer.get("timestamp")))
         return result

@@ -159,13 +159,14 @@ def _row(error: Mapping[str, Any], status: int) -> tuple[str, Row | None]:
     details = (
         [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
     )
-    code = str(next((item["errorCode"] for item in details if "errorCode" in item), ""))
+    code = next((item["errorCode"] for item in details if "errorCode" in item), "")
+    code = code if isinstance(code, str) else ""
     if code == "INVALID_ARGUMENT" and _about_token(error, details):
         return code, _BAD_TOKEN
     if code in BY_ERROR_CODE:
         return code, BY_ERROR_CODE[code]
-    word = str(error.get("status") or "")
-    if word in BY_STATUS:
+    word = error.get("status")
+    if isinstance(word, str) and word in BY_STATUS:
         return word, BY_STATUS[word]
     row = BY_STATUS.get(status)
     return (STALE if row is _CREDENTIALS else str(status)), row

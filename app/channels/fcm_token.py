@@ -91,6 +91,8 @@ class FcmToken:
 
     def _claim(self, now: datetime) -> bytes:
         account, issued = self._account, int(now.timestamp())
+        if not str(account["token_uri"]).startswith(("https://", "http://")):
+            raise ValueError("token_uri")
         claims = {
             "iss": account["client_email"],
             "scope": SCOPE,

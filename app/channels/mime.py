@@ -212,9 +212,9 @@ def _chunks(text: str) -> Iterable[str]:
 
 
 def _display_name(name: str) -> str:
-    if _ATOM.fullmatch(name) and "=?" not in name and len(name) <= _LINE:
+    if not (name.isascii() and name.isprintable()) or "=?" in name or len(name) > _LINE:
+        return header_text(name)
+    if _ATOM.fullmatch(name):
         return name
-    if name.isascii() and name.isprintable() and len(name) <= _LINE:
-        escaped = name.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
-    return header_text(name)
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

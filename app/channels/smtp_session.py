@@ -55,11 +55,12 @@ class Broken(Exception):
 class Session:
     """An open, logged-in session. One owner at a time."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, command_s: float = COMMAND_SECONDS) -> None:
         """Connect and log in. Raises Refused or Broken; nothing of a message has left then."""
         self._server = server
+        self._command_s = command_s
         self._buffer = b""
-        self._deadline = time.monotonic() + COMMAND_SECONDS
+        self._deadline = time.monotonic() + self._command_s
         self._extensions: dict[str, str] = {}
         self.delivered = 0
         self.idle_since = time.monotonic()
@@ -96,7 +97,7 @@ class Session:
 
     def reset(self) -> bool:
         """RSET after a refusal; False when the session is of no more use."""
-        self._deadline = time.monotonic() + COMMAND_SECONDS
+        self._deadline = time.monotonic() + self._command_s
         try:
             self._write(b"RSET\r\n")
             return self._read().code == 250
@@ -115,6 +116,10 @@ class Session:
             self._socket.settimeout(0.2)
             self._socket.sendall(b"QUIT\r\n")
         with contextlib.suppress(OSError):
+            self._socket.close()
+
+    def __del__(self) -> None:
+        with contextlib.suppress(AttributeError, OSError):
             self._socket.close()
 
     def needs_utf8(self, *mailboxes: str) -> bool:
@@ -144,7 +149,7 @@ class Session:
                 raise Broken
             self._secure()
             self._hello()
-        elif self._server.tls == "starttls" and not _loopback(self._server.host):
+        elif needs_encryption(self._server):
             raise Refused(Stage.LOGIN, Reply(538, "5.7.11 encryption needed"))
 
     def _secure(self) -> None:
@@ -167,7 +172,7 @@ class Session:
             self._command(Stage.LOGIN, f"AUTH PLAIN {secret}", 235)
 
     def _envelope(self, sender: str, recipient: str, size: int) -> None:
-        self._deadline = time.monotonic() + COMMAND_SECONDS
+        self._deadline = time.monotonic() + self._command_s
         options = f" SIZE={size}" if "SIZE" in self._extensions else ""
         if not (sender + recipient).isascii():
             options += " SMTPUTF8"
@@ -203,7 +208,6 @@ class Session:
             raise refusal
 
     def _command(self, stage: Stage, command: str, wanted: int) -> Reply:
-        self._deadline = time.monotonic() + COMMAND_SECONDS
         self._write(f"{command}\r\n".encode())
         return self._expect(stage, self._read(), wanted)
 
@@ -250,6 +254,11 @@ class Session:
         if left <= 0:
             raise Broken
         return left
+
+
+def needs_encryption(server: Server) -> bool:
+    """Nothing is said in clear beyond this machine, unless the URL allows it."""
+    return server.tls == "starttls" and not _loopback(server.host)
 
 
 def _good(reply: Reply, wanted: int) -> bool:

@@ -100,6 +100,7 @@ class ScriptedServer:
                 return
             with self._lock:
                 self.connections += 1
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._open.append(connection)
                 number = self.connections
             threading.Thread(target=self._serve, args=(connection, number), daemon=True).start()

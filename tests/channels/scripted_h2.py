@@ -93,6 +93,7 @@ class ScriptedH2Server:
                 return
             with self._lock:
                 self.connections += 1
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._open.append(connection)
                 talk = _Talk(self, connection, self.connections)
             threading.Thread(target=talk.run, daemon=True).start()
@@ -147,6 +148,9 @@ class _Talk:
         elif reply.action == "goaway":
             self.h2.close_connection(last_stream_id=max(0, stream - 2))
             self.socket.sendall(self.h2.data_to_send())
+            self.socket.shutdown(socket.SHUT_WR)
+            while self.socket.recv(65536):
+                pass
             return False
         elif reply.action == "reset":
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -4,6 +4,7 @@ import contextlib
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -30,9 +31,11 @@ class ScriptedSmtp:
     extensions: tuple[str, ...] = EXTENSIONS
     deliveries: list[Delivery] = field(default_factory=list)
     verbs: list[str] = field(default_factory=list)
+    trickle_s: float = 0.0
 
     def __post_init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
         self._open: list[socket.socket] = []
         self._lock = threading.Lock()
         self.connections = 0
@@ -41,7 +44,7 @@ class ScriptedSmtp:
 
     @property
     def url(self) -> str:
-        return f"smtp://127.0.0.1:{self._listener.getsockname()[1]}"
+        return f"smtp://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
         return self
@@ -64,6 +67,7 @@ class ScriptedSmtp:
                 return
             with self._lock:
                 self.connections += 1
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._open.append(connection)
                 number = self.connections
             threading.Thread(target=self._serve, args=(connection, number), daemon=True).start()
@@ -81,11 +85,12 @@ class ScriptedSmtp:
                     delivery = Delivery(sender=_path(text), connection=number)
                 elif verb == "RCPT":
                     delivery.recipient = _path(text)
-                if not self._say(connection, verb, self._friendly(verb)):
+                said = self._say(connection, verb, self._friendly(verb))
+                if not said:
                     return
                 if verb == "QUIT":
                     return
-                if verb == "DATA" and self._last_code.startswith("354"):
+                if verb == "DATA" and said.startswith("354"):
                     delivery.content = _content(lines)
                     self.deliveries.append(delivery)
                     if not self._say(connection, "END", "250 2.0.0 Ok: queued as ABC123"):
@@ -100,16 +105,24 @@ class ScriptedSmtp:
         known = {"DATA": "354 go on", "QUIT": "221 bye", "AUTH": "235 2.7.0 welcome"}
         return known.get(verb, "250 2.0.0 Ok")
 
-    def _say(self, connection: socket.socket, verb: str, friendly: str) -> bool:
+    def _say(self, connection: socket.socket, verb: str, friendly: str) -> str:
+        """What was said; an empty string when the connection is to end."""
         scripted = self.replies.get(verb)
         reply = scripted.pop(0) if scripted else friendly
-        self._last_code = reply
         if reply == "silence":
             time.sleep(30)
         if not reply:
-            return False
-        connection.sendall(reply.encode() + b"\r\n")
-        return not reply.startswith("421")
+            return ""
+        line = reply.encode() + b"\r\n"
+        for piece in _one_by_one(line, self.trickle_s) if self.trickle_s else (line,):
+            connection.sendall(piece)
+        return "" if reply.startswith("421") else reply
+
+
+def _one_by_one(content: bytes, pause_s: float) -> Iterator[bytes]:
+    for at in range(len(content)):
+        time.sleep(pause_s)
+        yield content[at : at + 1]
 
 
 def _path(command: str) -> str:

@@ -4,6 +4,13 @@ from typing import Final
 
 from flask import Blueprint
 
-from app.console import signin
+from app.console import account, api_keys, audit, members, settings, signin
 
-BLUEPRINTS: Final[tuple[Blueprint, ...]] = (signin.blueprint,)
+BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
+    signin.blueprint,
+    account.blueprint,
+    members.blueprint,
+    settings.blueprint,
+    api_keys.blueprint,
+    audit.blueprint,
+)

@@ -16,6 +16,9 @@ from werkzeug.exceptions import HTTPException
 
 from app.accounts import roles
 
+#: Where the menu asks for its counts; answers layout/_nav.html with `nav_counts`.
+REFRESH = "/_nav"
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -127,7 +130,9 @@ def role() -> str | None:
 def context() -> dict[str, Any]:
     """Template variables: `nav` (groups of entries) and `nav_current` (the open entry's path)."""
     menu = groups(role())
-    return {"nav": menu, "nav_current": current_path(request.path, menu)}
+    # the menu that refreshes itself says on which page it stands
+    path = request.args.get("at", "/") if request.path == REFRESH else request.path
+    return {"nav": menu, "nav_current": current_path(path, menu)}
 
 
 def register(app: Flask) -> None:

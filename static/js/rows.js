@@ -79,7 +79,18 @@
     });
   }
 
+  /* display: grid on the phone takes the table's meaning away; roles give it back. */
+  function nameRoles() {
+    const roles = { thead: "rowgroup", tbody: "rowgroup", tr: "row", th: "columnheader", td: "cell" };
+    $$(".t-stack:not([role])").forEach((table) => table.setAttribute("role", "table"));
+    Object.entries(roles).forEach(([tag, role]) => {
+      $$(`.t-stack ${tag}:not([role])`).forEach((part) => part.setAttribute("role", role));
+    });
+  }
+
   on("htmx:afterSettle", refresh);
+  on("htmx:afterSettle", nameRoles);
+  on("DOMContentLoaded", nameRoles);
   on("htmx:afterRequest", (event) => {
     if (event.detail.successful && event.detail.elt.matches?.(".bulk")) clear();
   });

@@ -57,3 +57,8 @@ def test_a_visitor_sees_no_menu(drawing_app: Flask) -> None:
 def test_the_entry_of_the_page_is_marked(drawing_app: Flask, path: str, current: str) -> None:
     with drawing_app.test_request_context(path):
         assert nav.context()["nav_current"] == current
+
+
+def test_the_menu_that_refreshes_itself_keeps_its_place(drawing_app: Flask) -> None:
+    with drawing_app.test_request_context("/_nav?at=/campaigns"):
+        assert nav.context()["nav_current"] == "/campaigns"

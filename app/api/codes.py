@@ -25,6 +25,7 @@ CODES: Final[Mapping[str, str]] = {
     "out_of_range": "The number is too small or too large.",
     "repeated": "The parameter or value is given more than once.",
     "required": "The field must be given.",
+    "template_syntax": "The template cannot be read; the message names line and reason.",
     "too_far_ahead": "The time is too far in the future.",
     "too_long": "The text or list is too long.",
     "too_short": "The text or list is too short.",

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from app.api import notifications
+from app.api import notifications, templates
 from app.api.operations import Operations
 
-BLUEPRINTS: Final[tuple[Operations, ...]] = (notifications.api,)
+BLUEPRINTS: Final[tuple[Operations, ...]] = (notifications.api, templates.api)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from jinja2 import TemplateRuntimeError
 
@@ -37,7 +37,9 @@ class CannotCompile(Invalid):
     """The content has errors; `problems` holds every one of them."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__([FieldError(p.pointer, p.rule, _with_line(p)) for p in problems])
+        super().__init__(
+            [FieldError(p.pointer, _CODES.get(p.rule, "invalid"), _with_line(p)) for p in problems]
+        )
         self.problems = tuple(problems)
 
 
@@ -51,6 +53,14 @@ class MissingVariable(RenderError):
     def __init__(self, path: str | None = None) -> None:
         self.path = path or ""
         super().__init__(f"The variable {self.path} has no value.")
+
+
+# Documented codes of the API for the rules that stop a content from being sent at all.
+_CODES: Final = {
+    "syntax": "template_syntax",
+    "missing_field": "required",
+    "empty": "required",
+}
 
 
 def _with_line(problem: Problem) -> str:

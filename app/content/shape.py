@@ -38,9 +38,9 @@ def clean(raw: Mapping[str, Any]) -> Content:
     for channel, part in raw.items():
         if channel not in CHANNELS:
             message = f"{channel} is not a channel; there are email, sms, ios and android."
-            problems.append(FieldError(f"/{channel}", "unknown_channel", message))
+            problems.append(FieldError(f"/{channel}", "unknown_field", message))
         elif not isinstance(part, Mapping):
-            problems.append(FieldError(f"/{channel}", "not_an_object", "This must be an object."))
+            problems.append(FieldError(f"/{channel}", "invalid_type", "This must be an object."))
         else:
             content[channel] = _clean_part(channel, part, problems)
     if problems:
@@ -73,7 +73,7 @@ def _clean_part(
 
 def _text_problem(value: Any, longest: int) -> tuple[str, str] | None:
     if not isinstance(value, str):
-        return "not_a_text", "This must be a text."
+        return "invalid_type", "This must be a text."
     if len(value) > longest:
         return "too_long", f"This is longer than {longest:,} characters."
     if "\x00" in value:
@@ -85,15 +85,15 @@ def _clean_data(pointer: str, value: Any, problems: list[FieldError]) -> dict[st
     if value in (None, "", {}):
         return {}
     if not isinstance(value, Mapping):
-        problems.append(FieldError(pointer, "not_an_object", "Data must be names with texts."))
+        problems.append(FieldError(pointer, "invalid_type", "Data must be names with texts."))
         return {}
     if len(value) > MAX_DATA_KEYS:
         message = f"Data may have at most {MAX_DATA_KEYS} names."
-        problems.append(FieldError(pointer, "too_many", message))
+        problems.append(FieldError(pointer, "too_long", message))
     for name, text in value.items():
         if name in RESERVED_DATA:
             message = f"The name {name} is used by Herald or the push service; choose another."
-            problems.append(FieldError(f"{pointer}/{name}", "reserved_name", message))
+            problems.append(FieldError(f"{pointer}/{name}", "invalid_choice", message))
         elif problem := _text_problem(text, LONGEST["url"]):
             problems.append(FieldError(f"{pointer}/{name}", *problem))
     return {str(name): text for name, text in value.items() if isinstance(text, str)}
@@ -105,10 +105,10 @@ def clean_sample(raw: Any) -> dict[str, Any]:
         return {}
     if not isinstance(raw, dict):
         message = "Sample data must be a JSON object, such as {}."
-        raise Invalid.one("/sample_data", "not_an_object", message)
+        raise Invalid.one("/sample_data", "invalid_type", message)
     if len(orjson.dumps(raw)) > MAX_SAMPLE_BYTES:
         message = f"Sample data is larger than {MAX_SAMPLE_BYTES // 1000} kB."
-        raise Invalid.one("/sample_data", "too_large", message)
+        raise Invalid.one("/sample_data", "too_long", message)
     return raw
 
 

@@ -24,6 +24,7 @@ PERSON_FIELDS: Final = (
     "phone",
     "locale",
     "country",
+    "timezone",
     "external_id",
 )
 PERSON_GROUPS: Final = ("attributes", "tags", "person")

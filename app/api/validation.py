@@ -30,10 +30,17 @@ class Body(BaseModel):
         return []
 
 
-class Query(BaseModel):
-    """The parameters after `?`; text that becomes numbers where a number is wanted."""
+def _one_example(schema: dict[str, Any]) -> None:
+    """OpenAPI parameters have `example`, or `examples` of another shape than JSON Schema's."""
+    for described in schema.get("properties", {}).values():
+        if isinstance(described.get("examples"), list):
+            described["example"] = described.pop("examples")[0]
 
-    model_config = ConfigDict(extra="forbid")
+
+class Query(BaseModel):
+    """Parameters of the path or after `?`; text that becomes numbers where a number is wanted."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_one_example)
 
 
 class Reply(BaseModel):

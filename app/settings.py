@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,11 @@ class Settings:
     secure_cookies: bool = False
     providers: ProviderSettings = field(default_factory=ProviderSettings)
     sandbox: ProviderSettings = field(default_factory=ProviderSettings)
+
+    def only_sandbox(self) -> bool:
+        """Whether every channel talks to the sandbox: no provider's credentials were given."""
+        chosen = replace(self.providers, email_provider=self.sandbox.email_provider)
+        return chosen == self.sandbox
 
     def queue_prefix(self) -> str:
         """Namespace of everything Herald keeps in Redis."""

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from app.sandbox.desk import Desk
+from app.sandbox.events import scripted
 from app.sandbox.events.emitter import Emitter
 from app.sandbox.events.settings import BadSettingsError
 from app.sandbox.faults import BadRuleError
@@ -70,6 +71,16 @@ def control(desk: Desk, emitter: Emitter, twilio: Twilio) -> Blueprint:  # noqa:
             raise BadSettingsError("A list of event objects is needed.")
         emitter.emit(events)
         return jsonify(queued=len(events)), 202
+
+    @api.post("/events/<notification>")
+    def tell(notification: str) -> tuple[Response, int]:
+        wanted = {"notification": notification}
+        lines = [line for line in desk.journal.recent.copy() if _fits(line, wanted)]
+        accepted = [line for line in lines if line["accepted"]]
+        if not accepted:
+            raise BadSettingsError(f"notification: no provider has accepted {notification}.")
+        scripted.tell(emitter, desk.store, accepted[-1], _body())
+        return jsonify(queued=1), 202
 
     @api.post("/inbound")
     def inbound() -> tuple[Response, int]:

@@ -20,7 +20,7 @@ _IP: Final = "127.0.0.1"
 
 Event = dict[str, Any]
 
-_BOUNCED: Final = {
+BOUNCED: Final[Event] = {
     "event": "bounce",
     "type": "bounce",
     "reason": "550 5.1.1 The email account that you tried to reach does not exist",
@@ -28,7 +28,7 @@ _BOUNCED: Final = {
     "bounce_classification": "Invalid Address",
     "ip": _IP,
 }
-_BLOCKED: Final = {
+BLOCKED: Final[Event] = {
     "event": "bounce",
     "type": "blocked",
     "reason": "554 5.7.1 Message refused by policy",
@@ -36,24 +36,24 @@ _BLOCKED: Final = {
     "bounce_classification": "Reputation",
     "ip": _IP,
 }
-_DROPPED: Final = {"event": "dropped", "reason": "Bounced Address", "status": "5.0.0"}
-_DEFERRED: Final = {
+DROPPED: Final[Event] = {"event": "dropped", "reason": "Bounced Address", "status": "5.0.0"}
+DEFERRED: Final[Event] = {
     "event": "deferred",
     "response": "450 4.7.1 Greylisted, please try again later",
     "attempt": "1",
     "ip": _IP,
 }
-_DELIVERED: Final = {"event": "delivered", "response": "250 OK", "ip": _IP, "tls": 1}
+DELIVERED: Final[Event] = {"event": "delivered", "response": "250 OK", "ip": _IP, "tls": 1}
 _SPAM: Final = {"event": "spamreport"}
 
 # What becomes of a message, by the tag in the address: a list of events in order.
 COURSES: Final[dict[str, tuple[Event, ...]]] = {
-    "": (_DELIVERED,),
-    "bounce": (_BOUNCED,),
-    "blocked": (_BLOCKED,),
-    "dropped": (_DROPPED,),
-    "deferred": (_DEFERRED, _DELIVERED),
-    "complaint": (_DELIVERED, _SPAM),
+    "": (DELIVERED,),
+    "bounce": (BOUNCED,),
+    "blocked": (BLOCKED,),
+    "dropped": (DROPPED,),
+    "deferred": (DEFERRED, DELIVERED),
+    "complaint": (DELIVERED, _SPAM),
 }
 PROCESSED: Final[Event] = {"event": "processed"}
 

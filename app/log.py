@@ -13,6 +13,8 @@ import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
 MASK: Final = "[hidden]"
+# Libraries that tell at level INFO what nobody asked.
+_CHATTY: Final = ("alembic", "urllib3", "twilio", "google", "mail.log")
 _PRIVATE: Final = re.compile(
     r"(^|_)(to|email|phone|address|token|secret|password|authorization|cookie|key|body|html|text|"
     r"subject|name)$"
@@ -53,6 +55,8 @@ def configure(level: str = "INFO", as_json: bool | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:

@@ -12,6 +12,7 @@ from app.cli.key import key
 from app.cli.member import member
 from app.cli.sandbox import sandbox
 from app.cli.scheduler import scheduler
+from app.cli.send import send
 from app.cli.up import up
 from app.cli.web import web
 from app.cli.worker import worker
@@ -42,5 +43,9 @@ def main() -> None:
     """
 
 
-for _command in (up, web, worker, scheduler, sandbox, db, member, key, bench, doctor, assets):
+for _command in (up, web, worker, scheduler, sandbox, db, member, key, send, bench, doctor, assets):
     main.add_command(_command)
+
+
+if __name__ == "__main__":
+    main(prog_name="herald")

@@ -41,7 +41,7 @@ USER: Final = "herald"
 DATABASE: Final = "herald"
 NOBODY: Final = Identity(65534, 65534)
 START_SECONDS: Final = 60.0
-STOP_SECONDS: Final = 10.0
+STOP_SECONDS: Final = 5.0
 
 # For a machine shared with the rest of Herald: 2 cores, some GB. Durability stays as delivered:
 # fsync and synchronous_commit are on, because an accepted message must survive a power cut.

@@ -12,7 +12,7 @@ from app.supervisor import family
 from app.supervisor.child import Child, Death, Program
 from app.supervisor.logs import Log
 
-STOP_SECONDS: Final = 12.0
+STOP_SECONDS: Final = 18.0
 _TICK: Final = 0.25
 _SERVERS_EVERY: Final = 1.0
 # From this failure on, the end of the log is shown: it does not get well by itself.

@@ -73,20 +73,24 @@ def _start(
     keeper: Keeper,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    say("Starting PostgreSQL and Valkey …" if not settings.database_url else "Starting …")
-    urls = servers.start()
-    migrate.upgrade(urls.database_url)
+    say("Starting …")
     place = programs.find_place(settings)
     for note in place.notes:
         say(note)
     _empty(programs.metrics_folder(settings))
+    own_sandbox = not settings.sandbox_url
+    if own_sandbox:
+        keeper.start(programs.sandbox(environ, settings, place))
+    urls = servers.start()
+    migrate.upgrade(urls.database_url)
+    if own_sandbox:
+        _await_sandbox(settings.var_dir, place, keeper)
+    # The console first: a newcomer waits for it, and all at once would slow it down.
     shared = programs.environment(environ, settings, urls, place)
-    if shared["SANDBOX_URL"] == place.sandbox_url:
-        _start_sandbox(settings, shared, place, keeper)
     keeper.start(programs.web(shared, place))
+    _await_web(settings.var_dir, place, keeper)
     for program in programs.workers(shared):
         keeper.start(program)
-    _await_web(settings.var_dir, place, keeper)
     demo = demo_data(settings, shared, keeper, say)
     return _facts(urls, shared, place, demo)
 
@@ -96,18 +100,15 @@ def _empty(folder: Path) -> None:
     folder.mkdir(parents=True)
 
 
-def _start_sandbox(
-    settings: Settings, shared: Mapping[str, str], place: Place, keeper: Keeper
-) -> None:
-    """Wait for it: the other processes read its credentials when they start."""
-    keeper.start(programs.sandbox(shared, settings, place))
-    credentials = settings.var_dir / "sandbox" / "credentials.json"
+def _await_sandbox(var_dir: Path, place: Place, keeper: Keeper) -> None:
+    """The other processes read its credentials when they start."""
+    credentials = var_dir / "sandbox" / "credentials.json"
 
     def listens() -> bool:
         return credentials.exists() and not is_free(place.sandbox_port)
 
     if not keeper.wait_for(listens, SANDBOX_SECONDS):
-        log = settings.var_dir / "log" / "sandbox.log"
+        log = var_dir / "log" / "sandbox.log"
         raise ServerError(f"The sandbox does not start. The end of {log}:\n{tail(log)}")
 
 

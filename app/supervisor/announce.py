@@ -9,7 +9,7 @@ def announcement(facts: Mapping[str, Any], var_dir: Path) -> str:
     """Addresses, demo members and demo keys, from the facts of `run.json`."""
     lines = ["", "Herald is running.", ""]
     lines.append(f"  Console   {facts['web_url']}")
-    lines.append(f"  API       {facts['web_url']}/api/v1/docs")
+    lines.append(f"  API       {facts['web_url']}/api/docs")
     if facts["sandbox_url"]:
         lines.append(f"  Sandbox   {facts['sandbox_url']}   (no message leaves this machine)")
     lines += _members(facts["members"]) + _keys(facts["keys"])

@@ -15,8 +15,8 @@ from app.supervisor.logs import Log
 STOP_SECONDS: Final = 18.0
 _TICK: Final = 0.25
 _SERVERS_EVERY: Final = 1.0
-# From this failure on, the end of the log is shown: it does not get well by itself.
-_SHOW_LOG_FROM: Final = 3
+# At these failures in a row the end of the log is shown: it does not get well by itself.
+_SHOW_LOG_AT: Final = frozenset({3, 10, 100})
 
 
 class Keeper:
@@ -110,7 +110,7 @@ class Keeper:
     def _report(self, child: Child, death: Death) -> None:
         times = f", {death.in_a_row} times in a row" if death.in_a_row > 1 else ""
         self._say(f"{death.name} {death.reason}{times}. It is started again in {death.pause:g} s.")
-        if death.in_a_row >= _SHOW_LOG_FROM:
+        if death.in_a_row in _SHOW_LOG_AT:
             self._say(f"The end of {child.log.path}:\n{tail(child.log.path)}")
 
     def _tend_servers(self) -> None:

@@ -1,5 +1,6 @@
 """The control API under /_control: for tests, drills and the supervisor; loopback only."""
 
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -10,6 +11,7 @@ from app.sandbox.events import scripted
 from app.sandbox.events.emitter import Emitter
 from app.sandbox.events.settings import BadSettingsError
 from app.sandbox.faults import BadRuleError
+from app.sandbox.gate import STREAMS, Gate
 from app.sandbox.journal import Line, counts
 from app.sandbox.wire import words
 from app.sandbox.wires.twilio import Twilio
@@ -19,7 +21,17 @@ _START = words("start yes unstop")
 _HELP = words("help info")
 
 
-def control(desk: Desk, emitter: Emitter, twilio: Twilio) -> Blueprint:  # noqa: C901
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What can be controlled."""
+
+    desk: Desk
+    emitter: Emitter
+    twilio: Twilio
+    gate: Gate
+
+
+def control(parts: Parts) -> Blueprint:
     """The control API of one sandbox."""
     api = Blueprint("control", __name__, url_prefix="/_control")
 
@@ -32,19 +44,50 @@ def control(desk: Desk, emitter: Emitter, twilio: Twilio) -> Blueprint:  # noqa:
     def health() -> Response:
         return jsonify(ok=True)
 
+    @api.post("/reset")
+    def reset() -> Response:
+        parts.desk.faults.clear()
+        parts.emitter.reset()
+        parts.desk.journal.reset()
+        parts.desk.store.reset()
+        parts.twilio.stopped.clear()
+        parts.gate.max_streams = STREAMS
+        return jsonify(ok=True)
+
+    _faults(api, parts)
+    _records(api, parts.desk, parts.emitter)
+    _events(api, parts.desk, parts.emitter)
+    _people(api, parts)
+    return api
+
+
+def _faults(api: Blueprint, parts: Parts) -> None:
+    faults = parts.desk.faults
+
     @api.get("/faults")
     def list_faults() -> Response:
-        return jsonify(desk.faults.show())
+        return jsonify(faults.show())
 
     @api.post("/faults")
     def add_fault() -> tuple[Response, int]:
-        return jsonify(desk.faults.add(_body()).describe()), 201
+        return jsonify(faults.add(_body()).describe()), 201
 
     @api.delete("/faults")
     @api.delete("/faults/<int:number>")
     def clear_faults(number: int | None = None) -> Response:
-        return jsonify(cleared=desk.faults.clear(number))
+        return jsonify(cleared=faults.clear(number))
 
+    @api.post("/gate")
+    def move_gate() -> Response:
+        body = _body()
+        parts.gate.max_streams = int(_number(body, "max_streams", parts.gate.max_streams))
+        seconds = _number(body, "refuse_s", 0)
+        if seconds:
+            parts.gate.refuse(seconds)
+        return jsonify(max_streams=parts.gate.max_streams)
+
+
+def _records(api: Blueprint, desk: Desk, emitter: Emitter) -> None:
     @api.get("/journal")
     def read_journal() -> Response:
         wanted = {name: request.args.get(name, "") for name in ("provider", "to", "notification")}
@@ -55,6 +98,8 @@ def control(desk: Desk, emitter: Emitter, twilio: Twilio) -> Blueprint:  # noqa:
     def count() -> Response:
         return jsonify(**counts(desk.journal.lines()), events=emitter.figures())
 
+
+def _events(api: Blueprint, desk: Desk, emitter: Emitter) -> None:
     @api.get("/events")
     def read_events() -> Response:
         return jsonify(auto_events=_settings(emitter), **emitter.figures())
@@ -82,25 +127,16 @@ def control(desk: Desk, emitter: Emitter, twilio: Twilio) -> Blueprint:  # noqa:
         scripted.tell(emitter, desk.store, accepted[-1], _body())
         return jsonify(queued=1), 202
 
+
+def _people(api: Blueprint, parts: Parts) -> None:
     @api.post("/inbound")
     def inbound() -> tuple[Response, int]:
         body = _body()
         sender, text = str(body.get("from", "")), str(body.get("body", ""))
         if not sender:
             raise BadSettingsError("from: a phone number is needed.")
-        emitter.text_from(sender, text, _keyword(twilio, sender, text))
+        parts.emitter.text_from(sender, text, _keyword(parts.twilio, sender, text))
         return jsonify(queued=1), 202
-
-    @api.post("/reset")
-    def reset() -> Response:
-        desk.faults.clear()
-        emitter.reset()
-        desk.journal.reset()
-        desk.store.reset()
-        twilio.stopped.clear()
-        return jsonify(ok=True)
-
-    return api
 
 
 def _keyword(twilio: Twilio, sender: str, text: str) -> str:
@@ -120,6 +156,13 @@ def _body() -> dict[str, Any]:
     if not isinstance(body, dict):
         raise BadSettingsError("A JSON object is needed.")
     return body
+
+
+def _number(body: dict[str, Any], name: str, default: float) -> float:
+    value = body.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        raise BadSettingsError(f"{name}: a number of 0 or more is needed.")
+    return value
 
 
 def _fits(line: Line, wanted: dict[str, str]) -> bool:

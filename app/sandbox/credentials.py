@@ -87,12 +87,13 @@ def service_account(keys: Keys, url: str) -> dict[str, str]:
     }
 
 
-def publish(folder: Path, keys: Keys, url: str, smtp_port: int) -> Path:
+def publish(folder: Path, keys: Keys, url: str, gate_url: str, smtp_port: int) -> Path:
     """Write `credentials.json` for a sandbox at this address, in one step."""
     account = service_account(keys, url)
     host = url.split("://", 1)[1].rsplit(":", 1)[0]
     values: dict[str, object] = {
         "sandbox_url": url,
+        "gate_url": gate_url,
         "sendgrid_api_key": SENDGRID_API_KEY,
         "sendgrid_url": f"{url}/sendgrid",
         "sendgrid_webhook_keys": [keys.webhook_spki()],

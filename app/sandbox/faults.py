@@ -27,6 +27,10 @@ FAULTS: Final = {
     "html_200": True,  # 200, but a web page
     "rate_limit": False,  # `per_second`, then the provider's own 429
     "reset": False,  # the connection breaks, nothing was taken
+    # At the gate, over HTTP/2; the front door breaks the answer off instead.
+    "goaway": True,  # answered, then GOAWAY: this stream was processed
+    "goaway_unprocessed": False,  # GOAWAY with a last stream before this one
+    "refused_stream": False,  # RST_STREAM with REFUSED_STREAM
 }
 
 

@@ -6,12 +6,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from flask import Flask
+
 from app.sandbox import credentials
 from app.sandbox.desk import Desk, Wire
 from app.sandbox.events.emitter import Emitter
 from app.sandbox.faults import Faults
+from app.sandbox.gate import Gate
 from app.sandbox.journal import Journal
-from app.sandbox.pages import create_pages
+from app.sandbox.pages import Parts, furnish
 from app.sandbox.store import Store
 from app.sandbox.web import Web
 from app.sandbox.wires import smtp
@@ -33,12 +36,18 @@ class Config:
     smtp_port: int
     var_dir: str
     callback_url: str
+    gate_port: int
     parent: int = 0
 
     @property
     def folder(self) -> Path:
         """The sandbox's own part of the var directory."""
         return Path(self.var_dir).absolute() / "sandbox"
+
+    @property
+    def gate_url(self) -> str:
+        """The same for the second door."""
+        return f"http://{self.host}:{self.gate_port}"
 
     @property
     def url(self) -> str:
@@ -70,6 +79,11 @@ def build(config: Config) -> Web:
         "apns-sandbox": Apns(apple, development=True),
         "fcm": Fcm(tokens),
     }
+    pages = Flask("app.sandbox", static_url_path="/outbox/static")
+    web = Web(desk, wires, tokens, pages)
+    gate = Gate(web, config.host, config.gate_port)
+    furnish(pages, Parts(desk, emitter, twilio, gate))
     smtp.start(desk, config.host, config.smtp_port)
+    gate.start()
     emitter.start()
-    return Web(desk, wires, tokens, create_pages(desk, emitter, twilio))
+    return web

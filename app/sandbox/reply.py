@@ -21,13 +21,17 @@ _LORIS_STEPS: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer and its manner: how late, how slowly, and where it breaks off."""
+    """An answer and its manner: how late, how slowly, and where it breaks off.
+
+    `raw` is what only the gate can do; a WSGI server cuts the answer after its headers instead.
+    """
 
     answer: Answer
     wait: float = 0.0
     spread: float = 0.0
     cut_at: int | None = None
     declared: int | None = None
+    raw: str = ""
 
     def headers(self) -> list[tuple[str, str]]:
         """Headers to send, with the length this reply claims to have."""
@@ -54,7 +58,8 @@ def bend(answer: Answer, rule: Rule, refusal: Refusal) -> Reply:
         case "slow_loris":
             return Reply(padded, spread=rule.seconds or 30.0)
         case "reset_mid_body":
-            return Reply(padded, wait=rule.seconds, cut_at=len(body) // 2)
+            half_way = len(body) // 2
+            return Reply(padded, wait=rule.seconds, cut_at=half_way, raw=rule.kind)
         case "wrong_length":
             return Reply(padded, wait=rule.seconds, declared=len(body) // 2)
         case "truncated_json":
@@ -66,7 +71,7 @@ def bend(answer: Answer, rule: Rule, refusal: Refusal) -> Reply:
         case "rate_limit":
             return Reply(refusal(429))
         case _:
-            return Reply(padded, wait=rule.seconds, cut_at=0)
+            return Reply(padded, wait=rule.seconds, cut_at=0, raw=rule.kind)
 
 
 def _scripted(script: dict[str, Any], refusal: Refusal) -> Answer:

@@ -5,6 +5,7 @@ One port speaks HTTP/1.1 and HTTP/2 with prior knowledge, the other SMTP. SIGTER
 
 import argparse
 import os
+import socket
 import sys
 import threading
 import time
@@ -21,11 +22,24 @@ THREADS: Final = 64
 _STOP_WITHIN_S: Final = 2
 
 
-def main(host: str, port: int, smtp_port: int, var_dir: str, callback_url: str) -> None:
-    """Serve until SIGTERM or SIGINT. Credentials are on disk before the port is open."""
-    config = Config(host, port, smtp_port, var_dir, callback_url.rstrip("/"), os.getpid())
+def main(
+    host: str, port: int, smtp_port: int, var_dir: str, callback_url: str, gate_port: int = 0
+) -> None:
+    """Serve until SIGTERM or SIGINT. Credentials are on disk before the port is open.
+
+    `callback_url` is Herald's base address; `gate_port` 0 takes any free port.
+    """
+    config = Config(
+        host,
+        port,
+        smtp_port,
+        var_dir,
+        callback_url.rstrip("/"),
+        gate_port or _free_port(host),
+        os.getpid(),
+    )
     keys = credentials.load_keys(config.folder)
-    credentials.publish(config.folder, keys, config.url, smtp_port)
+    credentials.publish(config.folder, keys, config.url, config.gate_url, smtp_port)
     config.hand_down()
     Granian(
         "app.sandbox.serve:application",
@@ -46,6 +60,12 @@ def application() -> Web:
     config = Config.inherited()
     threading.Thread(target=_follow, args=(config.parent,), daemon=True).start()
     return build(config)
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as found:
+        found.bind((host, 0))
+        return int(found.getsockname()[1])
 
 
 def _follow(parent: int) -> None:

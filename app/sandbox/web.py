@@ -32,14 +32,16 @@ class Web:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """See PEP 3333."""
         path = environ["PATH_INFO"]
+        if path.split("/", 2)[1] not in self._wires:
+            return self._pages(environ, start_response)
+        return _send(self.reply(path, _request(environ)), start_response)
+
+    def reply(self, path: str, request: Request) -> Reply:
+        """What goes back to a request under this path; 404 where there is no provider."""
         wire = self._wires.get(path.split("/", 2)[1])
         if wire is None:
-            return self._pages(environ, start_response)
-        if path == TOKEN_PATH:
-            reply = self._token(_request(environ))
-        else:
-            reply = self._desk.take(wire, _request(environ))
-        return _send(reply, start_response)
+            return Reply(Answer(404))
+        return self._token(request) if path == TOKEN_PATH else self._desk.take(wire, request)
 
     def _token(self, request: Request) -> Reply:
         rule = self._desk.faults.pick("fcm_token", [])
@@ -58,19 +60,28 @@ def _token_refusal(rule: Rule) -> Callable[..., Answer]:
 
 
 def _request(environ: Environ) -> Request:
-    path = "/" + environ["PATH_INFO"].split("/", 2)[-1]
     headers = {
         name[5:].lower().replace("_", "-"): value
         for name, value in environ.items()
         if name.startswith("HTTP_")
     }
     headers["content-type"] = environ.get("CONTENT_TYPE", "")
+    path = within(environ["PATH_INFO"])
     return Request(environ["REQUEST_METHOD"], path, headers, environ["wsgi.input"].read())
+
+
+def within(path: str) -> str:
+    """A path without its provider prefix."""
+    return "/" + path.split("/", 2)[-1]
 
 
 def _send(reply: Reply, start_response: StartResponse) -> Iterable[bytes]:
     if reply.wait:
         time.sleep(reply.wait)
-    status = reply.answer.status
-    start_response(_CODES.get(status, f"{status} Unknown"), reply.headers())
+    start_response(status_line(reply.answer.status), reply.headers())
     return reply.parts()
+
+
+def status_line(status: int) -> str:
+    """A status with its words."""
+    return _CODES.get(status, f"{status} Unknown")

@@ -1,5 +1,7 @@
 """Calls to the sandbox as the providers' clients make them, by libcurl."""
 
+import base64
+import contextlib
 import json
 import time
 from dataclasses import dataclass
@@ -99,8 +101,6 @@ def send_text(
 
 
 def _with_basic(url: str, body: bytes, pair: str) -> Response:
-    import base64
-
     basic = base64.b64encode(pair.encode()).decode()
     return post(
         url,
@@ -177,3 +177,40 @@ def push(token: str = ANDROID, **changes: Any) -> dict[str, Any]:
         "android": {"priority": "HIGH", "ttl": "3600s", "notification": {"tag": "ntf_1"}},
         **changes,
     }
+
+
+class Pushes:
+    """Pushes to iOS over one kept-open connection."""
+
+    def __init__(self, sandbox: SandboxHandle) -> None:
+        self._url = f"{sandbox.url}/apns/3/device/"
+        self._curl = pycurl.Curl()
+        headers = [
+            f"authorization: bearer {apns_token(sandbox)}",
+            f"apns-topic: {credentials.APNS_TOPIC}",
+            "apns-push-type: alert",
+        ]
+        self._curl.setopt(pycurl.HTTPHEADER, headers)
+        self._curl.setopt(pycurl.POSTFIELDS, json.dumps({"aps": {"alert": "Hello"}}))
+        self._curl.setopt(pycurl.TIMEOUT, 10)
+        self._curl.setopt(pycurl.WRITEFUNCTION, len)
+        version = pycurl.CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
+        self._curl.setopt(pycurl.HTTP_VERSION, version)
+
+    def send(self, device: str, may_fail: bool = False) -> int:
+        """The status; 0 when there was none and that may be."""
+        self._curl.setopt(pycurl.URL, self._url + device)
+        try:
+            self._curl.perform()
+        except pycurl.error:
+            if not may_fail:
+                raise
+            return 0
+        return int(self._curl.getinfo(pycurl.RESPONSE_CODE))
+
+    def close(self) -> None:
+        self._curl.close()
+
+
+def push_handle(sandbox: SandboxHandle) -> contextlib.closing[Pushes]:
+    return contextlib.closing(Pushes(sandbox))

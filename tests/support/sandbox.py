@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -26,11 +26,21 @@ class SandboxHandle:
     smtp_port: int
     var_dir: Path
     pid: int
+    control_url: str
 
     @property
     def journal_path(self) -> Path:
         """One JSON line per recipient."""
         return self.var_dir / "sandbox" / "journal.jsonl"
+
+    @property
+    def gate_url(self) -> str:
+        """The second door, for faults below HTTP."""
+        return str(self.credentials()["gate_url"])
+
+    def at_gate(self) -> "SandboxHandle":
+        """The same sandbox, with the second door as its `url`."""
+        return replace(self, url=self.gate_url)
 
     def credentials(self) -> dict[str, Any]:
         """What `credentials.json` says: the settings' names in lower case."""
@@ -47,7 +57,7 @@ class SandboxHandle:
         """Call `/_control/<path>`: GET without a body, POST with one; raises HTTPError."""
         data = None if body is None else json.dumps(body).encode()
         request = Request(
-            f"{self.url}/_control/{path}",
+            f"{self.control_url}/_control/{path}",
             data,
             {"Content-Type": "application/json"},
             method=method or ("GET" if body is None else "POST"),
@@ -84,7 +94,8 @@ def running_sandbox(
     command += ["--smtp-port", str(smtp_port), "--var-dir", str(var_dir)]
     command += ["--callback-url", callback_url]
     process = subprocess.Popen(command, cwd=ROOT)
-    handle = SandboxHandle(f"http://127.0.0.1:{port}", smtp_port, var_dir, process.pid)
+    url = f"http://127.0.0.1:{port}"
+    handle = SandboxHandle(url, smtp_port, var_dir, process.pid, url)
     try:
         handle.wait_for(lambda: process.poll() is not None or _answers(handle), 20)
         assert process.poll() is None, "the sandbox did not start"

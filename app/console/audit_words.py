@@ -104,6 +104,8 @@ def _plain(value: Any) -> str | None:
         return None
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, int):
+        return f"{value:,}"
     if isinstance(value, list):
         text = ", ".join(str(item) for item in value)
     elif isinstance(value, dict):

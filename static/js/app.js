@@ -166,9 +166,14 @@
     }
     count(field);
   });
+  on("htmx:beforeSwap", (event) => {
+    // a modal dialog that a swap takes away would leave the whole page inert
+    if (event.detail.xhr.status >= 400) return;
+    $$("dialog[open]", event.detail.target).forEach((dialog) => dialog.close());
+  });
   on("htmx:afterRequest", (event) => {
     const form = event.detail.elt.closest?.("[data-close-after]");
-    if (form && event.detail.successful) form.closest("dialog")?.close();
+    if (form && event.detail.xhr.status < 400) form.closest("dialog")?.close();
   });
 
   function count(field) {

@@ -18,6 +18,18 @@ from app.channels.headers import substituted, tokens_in
 _SOFT_BREAK: Final = b"=\r\n"
 # A boundary that quoted-printable cannot produce: it holds "=_".
 _BOUNDARY: Final = "=_herald_part"
+_PLAIN, _HTML = (
+    (
+        f"Content-Type: text/{kind}; charset=utf-8\r\n"
+        "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+    ).encode()
+    for kind in ("plain", "html")
+)
+_OPEN: Final = (
+    f'Content-Type: multipart/alternative; boundary="{_BOUNDARY}"\r\n\r\n--{_BOUNDARY}\r\n'
+).encode()
+_NEXT: Final = f"\r\n--{_BOUNDARY}\r\n".encode()
+_CLOSE: Final = f"\r\n--{_BOUNDARY}--".encode()
 _WORD_BYTES: Final = 45  # becomes 60 characters of base64; an encoded word has at most 75
 _LINE: Final = 900  # RFC 5322 allows 998 characters
 _ATOM: Final = re.compile(r"[A-Za-z0-9 !#$%&'*+/=?^_`{|}~-]*")
@@ -31,18 +43,20 @@ class Writer:
         self._shells: dict[int, _ShellParts] = {}
 
     def write(self, message: EmailMessage) -> bytes:
-        """The whole message with CRLF line ends, before dot-stuffing.
+        """The whole message as it follows DATA: CRLF line ends, and the final dot.
 
-        Raises UnicodeEncodeError when a text is not valid Unicode.
+        No line of it begins with a dot (see _encoded), so there is nothing to stuff. Raises
+        UnicodeEncodeError when a text is not valid Unicode.
         """
         if message.shell is None:
             subject, headers = message.subject, dict(message.headers)
-            text, html = _encoded(message.text), _encoded(message.html)
+            text, html = [_encoded(message.text)], [_encoded(message.html)]
         else:
             parts = self._parts(message.shell, message.substitutions)
             subject, headers = parts.headers(message)
             text, html = parts.bodies(message.substitutions)
-        return self._head(message, subject, headers) + _body(text, html)
+        head = self._head(message, subject, headers)
+        return b"".join((head, *_body(text, html), b"\r\n.\r\n"))
 
     def _parts(self, shell: EmailShell, tokens: Mapping[str, str]) -> "_ShellParts":
         # The shell itself is kept beside its id, so that the id cannot be given to another one.
@@ -89,7 +103,7 @@ class _ShellParts:
         headers.update(message.headers)
         return substituted(self.shell.subject, self._subject_tokens, values), headers
 
-    def bodies(self, values: Mapping[str, str]) -> tuple[bytes, bytes]:
+    def bodies(self, values: Mapping[str, str]) -> tuple[list[bytes], list[bytes]]:
         encoded = {token: _encoded(value) for token, value in values.items()}
         return _joined(self._text, encoded), _joined(self._html, encoded)
 
@@ -140,42 +154,25 @@ def header_text(value: str) -> str:
     return "\r\n ".join(words)
 
 
-def dot_stuffed(content: bytes) -> bytes:
-    """RFC 5321 §4.5.2, with the final dot; the content has CRLF line ends only."""
-    stuffed = content.replace(b"\r\n.", b"\r\n..")
-    if stuffed.startswith(b"."):
-        stuffed = b"." + stuffed
-    return stuffed + (b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n")
-
-
-def _body(text: bytes, html: bytes) -> bytes:
-    if text and html:
-        start = (
-            f'Content-Type: multipart/alternative; boundary="{_BOUNDARY}"\r\n\r\n--{_BOUNDARY}\r\n'
-        )
-        middle = f"\r\n--{_BOUNDARY}\r\n"
-        end = f"\r\n--{_BOUNDARY}--\r\n"
-        return b"".join(
-            (start.encode(), _part("plain", text), middle.encode(), _part("html", html),
-             end.encode())
-        )  # fmt: skip
-    return _part("html", html) if html else _part("plain", text)
-
-
-def _part(kind: str, content: bytes) -> bytes:
-    head = (
-        f"Content-Type: text/{kind}; charset=utf-8\r\n"
-        "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
-    )
-    return head.encode("ascii") + content
+def _body(text: list[bytes], html: list[bytes]) -> Iterable[bytes]:
+    if any(text) and any(html):
+        return (_OPEN, _PLAIN, *text, _NEXT, _HTML, *html, _CLOSE)
+    return (_HTML, *html) if any(html) else (_PLAIN, *text)
 
 
 def _encoded(text: str) -> bytes:
-    """Quoted-printable with CRLF line ends."""
+    """Quoted-printable with CRLF line ends and no line that begins with a dot.
+
+    Such a dot is written `=2E` with a soft break after it, so that no line grows beyond 76
+    characters and SMTP has no dot to double (RFC 5321 §4.5.2).
+    """
     if not text:
         return b""
     plain = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8")
-    return binascii.b2a_qp(plain, istext=True).replace(b"\n", b"\r\n")
+    encoded = b"\n" + binascii.b2a_qp(plain, istext=True)
+    while b"\n." in encoded:
+        encoded = encoded.replace(b"\n.", b"\n=2E=\n")
+    return encoded[1:].replace(b"\n", b"\r\n")
 
 
 def _pieces(text: str, tokens: Iterable[str]) -> list[tuple[bytes, str]]:
@@ -188,14 +185,15 @@ def _pieces(text: str, tokens: Iterable[str]) -> list[tuple[bytes, str]]:
     return list(zip(pieces, [*split[1::2], ""], strict=True))
 
 
-def _joined(pieces: list[tuple[bytes, str]], values: Mapping[str, bytes]) -> bytes:
+def _joined(pieces: list[tuple[bytes, str]], values: Mapping[str, bytes]) -> list[bytes]:
+    """The pieces with this recipient's own between them, all parted by soft breaks."""
     parts: list[bytes] = []
     for piece, token in pieces:
         if piece:
-            parts.append(piece)
+            parts += (piece, _SOFT_BREAK)
         if token and (value := values.get(token)):
-            parts.append(value)
-    return _SOFT_BREAK.join(parts)
+            parts += (value, _SOFT_BREAK)
+    return parts[:-1]
 
 
 def _chunks(text: str) -> Iterable[str]:

@@ -25,6 +25,8 @@ SILENT_SECONDS: Final = 10.0  # a server this slow is not asked for anything mor
 NO_SESSION: Final = "no_session"  # it answered, but wants no (further) session now
 _NO_SESSION: Final = frozenset({NO_SESSION, "unreachable"})
 _MESSAGES_PER_THREAD: Final = 4  # fewer are not worth a further connection
+_FIRST_THREADS: Final = 2
+_SLOW_MS: Final = 10  # a message that takes longer is spent waiting, not computing
 _QUEUE_ID: Final = re.compile(r"queued as ([\w-]{1,64})|\bid=([\w-]{1,64})", re.IGNORECASE)
 
 
@@ -37,7 +39,7 @@ class SmtpConfig:
 
     url: str
     hello: str = "localhost.localdomain"  # how Herald introduces itself: a full host name
-    connections: int = 8
+    connections: int = 16
 
 
 class SmtpProvider:
@@ -56,8 +58,8 @@ class SmtpProvider:
         sending = _Sending(
             cast(Sequence[EmailMessage], messages), self._server, self._idle, self._now
         )
-        helpers = min(self._config.connections, math.ceil(len(messages) / _MESSAGES_PER_THREAD))
-        sending.run(helpers, on_result)
+        most = min(self._config.connections, math.ceil(len(messages) / _MESSAGES_PER_THREAD))
+        sending.run(most, on_result)
 
 
 class _Sending:
@@ -79,17 +81,18 @@ class _Sending:
         self._writer = mime.Writer(format_datetime(now()))
         self._lane: Result | None = None
         self._stopped = False
-        self._opened = False
 
-    def run(self, helpers: int, on_result: OnResult) -> None:
-        if helpers <= 1:
+    def run(self, most: int, on_result: OnResult) -> None:
+        """`most` is how many sessions may be used at a time."""
+        if most <= 1:
             self._work(on_result)
         else:
-            self._in_parallel(helpers, on_result)
+            self._in_parallel(most, on_result)
         for place in self._left():
             on_result(place, self._lane or exchange.not_attempted())
 
-    def _in_parallel(self, helpers: int, on_result: OnResult) -> None:
+    def _in_parallel(self, most: int, on_result: OnResult) -> None:
+        """Two threads for a near server, which keep a processor busy; more for a slow one."""
         results: SimpleQueue[tuple[int, Result] | None] = SimpleQueue()
 
         def work() -> None:
@@ -99,14 +102,18 @@ class _Sending:
                 results.put(None)
 
         try:
-            for _ in range(helpers):
+            for _ in range(_FIRST_THREADS):
                 threading.Thread(target=work, daemon=True).start()
-            while helpers:
+            started = running = _FIRST_THREADS
+            while running:
                 item = results.get()
                 if item is None:
-                    helpers -= 1
-                else:
-                    on_result(*item)
+                    running -= 1
+                    continue
+                if started < most and _waited(item[1]) and self._may_begin():
+                    threading.Thread(target=work, daemon=True).start()
+                    started, running = started + 1, running + 1
+                on_result(*item)
         finally:
             self._stopped = True  # also when this thread is told to stop: begin nothing more
 
@@ -134,8 +141,7 @@ class _Sending:
                 self._stopped = True
             report(place, replace(result, duration_ms=int(elapsed * 1000)))
             if result.code in _NO_SESSION:
-                self._stopped = self._stopped or not self._opened
-                break
+                break  # other threads go on with the sessions they have
         if session is not None:
             self._idle.append(session)
 
@@ -144,7 +150,7 @@ class _Sending:
         if headers.break_out(message):
             return session, headers.refused()
         try:
-            content = mime.dot_stuffed(self._writer.write(message))
+            content = self._writer.write(message)
         except UnicodeError:
             return session, exchange.unencodable()
         kept = session or self._take_idle()
@@ -162,7 +168,6 @@ class _Sending:
             return None, replace(result, code=NO_SESSION) if result.scope != "lane" else result
         except Broken:
             return None, smtp_replies.unreachable()
-        self._opened = True
         try:
             return self._deliver(fresh, message, content)
         except _Gone:
@@ -220,6 +225,10 @@ def server_of(url: str, hello: str = "localhost.localdomain") -> Server:
         tls="implicit" if secure else "optional" if optional else "starttls",
         hello=hello,
     )
+
+
+def _waited(result: Result) -> bool:
+    return result.outcome is Outcome.ACCEPTED and result.duration_ms >= _SLOW_MS
 
 
 def _kept(session: Session, refused: Refused) -> Session | None:

@@ -77,7 +77,7 @@ class Session:
             raise
 
     def deliver(self, sender: str, recipient: str, content: bytes) -> Reply:
-        """Hand over one dot-stuffed message; the reply to its end. Raises Refused or Broken.
+        """Hand over one message that ends in its dot; the reply. Raises Refused or Broken.
 
         Both mean the message was certainly not accepted, except Broken with `at_end`.
         """

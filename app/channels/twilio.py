@@ -21,7 +21,7 @@ from app.channels.retry_after import from_retry_after
 LONGEST_VALIDITY_S: Final = 36_000
 # Connection overrides: five retries, on every kind of failure. Twilio's own default is one retry,
 # and none at all when we answer 5xx. The fragment is never sent to us and is not signed.
-_CALLBACK_RETRIES: Final = "#rc=5&rp=all"
+_CALLBACK_RETRIES: Final = quote_plus("#rc=5&rp=all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +83,10 @@ class TwilioProvider:
     name = "twilio"
 
     def __init__(self, config: TwilioConfig, now: Callable[[], datetime] = clock.now) -> None:
-        self._config = config
         self._now = now
         self._url = f"{config.base_url}/2010-04-01/Accounts/{config.account_sid}/Messages.json"
         self._sender = _sender(config)
+        self._callback = quote_plus(f"{config.callback_base}/hooks/twilio/status/")
         self._client = HttpClient(
             EngineOptions(headers=_headers(config), concurrency=config.concurrency)
         )
@@ -112,13 +112,9 @@ class TwilioProvider:
         )
 
     def _form(self, text: SmsMessage, now: datetime) -> bytes:
-        callback = (
-            f"{self._config.callback_base}/hooks/twilio/status/{text.ref}/{text.attempt}"
-            f"{_CALLBACK_RETRIES}"
-        )
         form = (
             f"To={quote_plus(text.to)}&{self._sender}&Body={quote_plus(text.body)}"
-            f"&StatusCallback={quote_plus(callback)}"
+            f"&StatusCallback={self._callback}{text.ref}%2F{text.attempt}{_CALLBACK_RETRIES}"
         )
         if text.expires_at is not None:
             left = int((text.expires_at - now).total_seconds())

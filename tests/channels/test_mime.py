@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.channels.base import EmailShell
-from app.channels.mime import Writer, dot_stuffed
+from app.channels.mime import Writer
 from tests.channels.messages import email, shell_emails
 
 DATE = "Tue, 10 Nov 2026 09:00:00 +0000"
@@ -24,8 +24,12 @@ LINE = st.text(
 
 def parse(message):
     wire = Writer(DATE).write(message)
+    assert wire.endswith(b"\r\n.\r\n")
+    wire = wire.removesuffix(b"\r\n.\r\n")
+    assert b"\r\n." not in wire
     assert b"\n" not in wire.replace(b"\r\n", b"")
     assert all(len(line) <= 998 for line in wire.split(b"\r\n"))
+    assert all(len(line) <= 76 for line in wire.partition(b"\r\n\r\n")[2].split(b"\r\n"))
     return cast(Parsed, message_from_bytes(wire, policy=default))
 
 
@@ -117,6 +121,6 @@ def test_a_shells_headers_hold_each_persons_own_values():
     assert second["List-Unsubscribe"] == "<https://h.example/u/Person 2>"
 
 
-def test_lines_that_begin_with_a_dot_are_stuffed():
-    assert dot_stuffed(b".a\r\n..\r\nb.\r\n") == b"..a\r\n...\r\nb.\r\n.\r\n"
-    assert dot_stuffed(b"a") == b"a\r\n.\r\n"
+@pytest.mark.parametrize("text", [".", "..", ".a\n..b\n.", "." * 200, ("x" * 75 + ".") * 9])
+def test_lines_that_begin_with_a_dot_are_written_so_that_smtp_leaves_them_alone(text):
+    assert bodies(parse(email(text=text, html=text))) == {"text/plain": text, "text/html": text}

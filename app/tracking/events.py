@@ -1,9 +1,8 @@
 """Events as they are stored: the row, the messages they belong to, and the bulk insert."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 from sqlalchemy import text
@@ -15,8 +14,7 @@ ENGAGEMENT_LOCK: Final = 7_203_001
 RECENT: Final = timedelta(days=35)
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """What tracking must know of a notification."""
 
     id: int
@@ -32,8 +30,10 @@ class Message:
     handed_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
+_NOTHING: Final[Mapping[str, Any]] = {}
+
+
+class NewEvent(NamedTuple):
     """An event to be stored. `dedup` makes a repeat harmless; None: it cannot be repeated."""
 
     message: Message
@@ -45,7 +45,7 @@ class NewEvent:
     verdict_reason: str | None = None
     first: bool = False
     link_id: int | None = None
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, Any] = _NOTHING
 
 
 _COLUMNS: Final = (
@@ -72,7 +72,8 @@ _INSERT: Final = text(
     insert into event (notification_id, contact_id, campaign_id, channel, kind, at, received_at,
                        source, dedup, verdict, verdict_reason, first, link_id, detail)
     select notification_id, contact_id, campaign_id, channel, kind, at, :now,
-           source, dedup, verdict, verdict_reason, first, link_id, cast(detail as jsonb)
+           source, dedup, verdict, verdict_reason, first, link_id,
+           coalesce(cast(detail as jsonb), '{}')
       from unnest(
         cast(:notification_ids as bigint[]), cast(:contact_ids as bigint[]),
         cast(:campaign_ids as bigint[]), cast(:channels as text[]), cast(:kinds as text[]),
@@ -111,7 +112,7 @@ def insert(session: Session, events: Sequence[NewEvent], now: datetime) -> set[s
             "reasons": [event.verdict_reason for event in ordered],
             "firsts": [event.first for event in ordered],
             "link_ids": [event.link_id for event in ordered],
-            "details": [_json(event.detail) for event in ordered],
+            "details": [_json(event.detail) if event.detail else None for event in ordered],
         },
     )
     return {row[0] for row in rows if row[0] is not None}

@@ -6,7 +6,6 @@ order is not promised, unknown types and fields appear without notice.
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -65,31 +64,31 @@ def _dedup(event: Event) -> str:
 
 
 def _processed(base: News, _: Event) -> News:
-    return replace(base, status="accepted")
+    return base._replace(status="accepted")
 
 
 def _deferred(base: News, event: Event) -> News:
     detail = {"response": words(event.get("response")), "attempt": words(event.get("attempt"), 10)}
-    return replace(base, kind="deferred", status="accepted", detail=detail)
+    return base._replace(kind="deferred", status="accepted", detail=detail)
 
 
 def _delivered(base: News, event: Event) -> News:
     detail = {"response": words(event.get("response"))}
-    return replace(base, kind="delivered", status="delivered", detail=detail)
+    return base._replace(kind="delivered", status="delivered", detail=detail)
 
 
 def _bounce(base: News, event: Event) -> News:
     code = words(event.get("status"), 20)
     detail = {"response": words(event.get("reason")), "code": code}
-    news = replace(base, kind="bounced", status="bounced", detail=detail)
+    news = base._replace(kind="bounced", status="bounced", detail=detail)
     if event.get("type") == "blocked":
-        return replace(news, reason="blocked")
+        return news._replace(reason="blocked")
     if code.startswith("5.7"):
         # The other side's policy about us, never the recipient's fault.
-        return replace(news, reason="refused")
+        return news._replace(reason="refused")
     if code.startswith("5.2.2"):
-        return replace(news, reason="mailbox_full", suppress=Suppress("bounce", after=3))
-    return replace(news, reason="mailbox_unknown", suppress=Suppress("bounce"))
+        return news._replace(reason="mailbox_full", suppress=Suppress("bounce", after=3))
+    return news._replace(reason="mailbox_unknown", suppress=Suppress("bounce"))
 
 
 # Why SendGrid did not even try, and what that says about the address.
@@ -104,8 +103,7 @@ _DROPS: Final[tuple[tuple[str, Suppress], ...]] = (
 
 def _dropped(base: News, event: Event) -> News:
     said = words(event.get("reason"))
-    news = replace(
-        base,
+    news = base._replace(
         kind="dropped",
         status="bounced",
         reason="provider_dropped",
@@ -113,23 +111,23 @@ def _dropped(base: News, event: Event) -> News:
     )
     for start, suppress in _DROPS:
         if said.lower().startswith(start) and suppress.reason:
-            return replace(news, suppress=suppress)
+            return news._replace(suppress=suppress)
     cause = "_".join(said.lower().split()[:4]) or "unknown"
     title = f"SendGrid dropped messages: {said or 'no reason given'}"
-    return replace(news, alert=Alert(f"sendgrid:dropped:{cause}", title))
+    return news._replace(alert=Alert(f"sendgrid:dropped:{cause}", title))
 
 
 def _spam(base: News, _: Event) -> News:
-    return replace(base, kind="complained", suppress=Suppress("complaint", "marketing"))
+    return base._replace(kind="complained", suppress=Suppress("complaint", "marketing"))
 
 
 def _unsubscribe(base: News, event: Event) -> News:
     suppress = Suppress("unsubscribe", "marketing", source=_group(event))
-    return replace(base, kind="unsubscribed", suppress=suppress)
+    return base._replace(kind="unsubscribed", suppress=suppress)
 
 
 def _resubscribe(base: News, event: Event) -> News:
-    return replace(base, lift=_group(event))
+    return base._replace(lift=_group(event))
 
 
 def _group(event: Event) -> str:
@@ -141,12 +139,12 @@ def _open(base: News, event: Event) -> News:
     look = look_at_agent(words(event.get("useragent")))
     if event.get("sg_machine_open") is True:
         look = Look("machine", "provider")
-    return replace(base, kind="opened", look=look)
+    return base._replace(kind="opened", look=look)
 
 
 def _click(base: News, event: Event) -> News:
     look = look_at_agent(words(event.get("useragent")))
-    return replace(base, kind="clicked", look=look, url=words(event.get("url"), 2000))
+    return base._replace(kind="clicked", look=look, url=words(event.get("url"), 2000))
 
 
 _READERS: Final[Mapping[str, Callable[[News, Event], News]]] = {

@@ -7,7 +7,7 @@ is a failure that operators hear of, never a suppression.
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 from urllib.parse import parse_qsl
@@ -78,9 +78,9 @@ def parse_status(body: bytes, nid: str, received_at: datetime) -> News | None:
         raw={"MessageSid": sid, "MessageStatus": status[:20], "ErrorCode": code[:12]},
     )
     if status in _ON_THE_WAY:
-        return replace(base, status="accepted")
+        return base._replace(status="accepted")
     if status in _ARRIVED:
-        return replace(base, kind="delivered", status="delivered")
+        return base._replace(kind="delivered", status="delivered")
     if status in _FAILED:
         return _failed(base, code)
     return None
@@ -91,8 +91,7 @@ def _failed(base: News, code: str) -> News:
     alert = None
     if failure.alert:
         alert = Alert(f"twilio:undelivered:{code[:12]}", f"Twilio could not deliver: code {code}")
-    return replace(
-        base,
+    return base._replace(
         kind="failed",
         status="bounced",
         reason=failure.reason,

@@ -192,7 +192,7 @@ def test_a_providers_open_and_click_are_engagement(world: World) -> None:
     ]
 
 
-def test_ten_thousand_shuffled_and_repeated_events_end_as_in_order(world: World) -> None:
+def test_shuffled_and_repeated_events_end_as_in_order(world: World) -> None:
     contacts = [world.contact() for _ in range(40)]
     messages = [world.message(contact) for contact in contacts]
     events = []

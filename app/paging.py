@@ -34,10 +34,13 @@ def decode_cursor(cursor: str | None) -> int | None:
     if not cursor:
         return None
     try:
-        return int(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error) as error:
+        key = int(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, binascii.Error):
+        key = 0
+    if not 0 < key < 1 << 63:
         message = "The cursor is not one that this list gave out."
-        raise Invalid.one("/cursor", "invalid_cursor", message) from error
+        raise Invalid.one("/cursor", "invalid_cursor", message)
+    return key
 
 
 def cut(rows: Sequence[Item], limit: int, key: Callable[[Item], int]) -> Page[Item]:

@@ -5,6 +5,7 @@ pytest_plugins = [
     "tests.support.database",
     "tests.support.application",
     "tests.support.members",
+    "tests.support.shop",
     "tests.support.clock",
     "tests.support.rendering",
     "tests.support.sandbox",

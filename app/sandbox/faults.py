@@ -70,7 +70,7 @@ class Rule:
 
     def fits(self, provider: str, people: list[Recipient], stage: str) -> bool:
         """Whether this request is to suffer; counts it either way."""
-        if self.is_over() or self.provider not in {provider, "*"} or self.stage != stage:
+        if self.is_over() or self.stage != stage or not self._is_for(provider):
             return False
         if self.to and not any(fnmatch.fnmatchcase(person.to, self.to) for person in people):
             return False
@@ -87,6 +87,10 @@ class Rule:
     def describe(self) -> dict[str, Any]:
         """The rule as the control API shows it."""
         return {"id": self.number, **self.script, "seen": self.seen, "hits": self.hits}
+
+    def _is_for(self, provider: str) -> bool:
+        """`*` is every provider's door for messages, not the one for access tokens."""
+        return self.provider == provider or (self.provider == "*" and provider != "fcm_token")
 
     def _has_token(self, wanted: int) -> bool:
         now = time.monotonic()

@@ -57,6 +57,9 @@ class Http1:
             self._break_off()
             return
         await trickle(self._transport.write, body, reply.spread)
+        if reply.declared is not None:  # what was not declared would begin the next answer
+            self._transport.close()
+            return
         self._take_one()
 
 

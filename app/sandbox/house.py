@@ -11,6 +11,7 @@ from flask import Flask
 from app.sandbox import credentials
 from app.sandbox.desk import Desk, Wire
 from app.sandbox.events.emitter import Emitter
+from app.sandbox.events.settings import from_environment
 from app.sandbox.faults import Faults
 from app.sandbox.gate import Gate
 from app.sandbox.journal import Journal
@@ -67,7 +68,7 @@ class Config:
 def build(config: Config) -> Web:
     """The running sandbox: its threads are started, the WSGI app is returned."""
     keys = credentials.load_keys(config.folder)
-    emitter = Emitter(config.callback_url, keys.webhook)
+    emitter = Emitter(config.callback_url, keys.webhook, from_environment(os.environ))
     desk = Desk(Journal(config.folder), Store(config.folder), Faults(), emitter)
     tokens = TokenDesk(keys.fcm.public_key(), keys.token_secret, credentials.token_uri(config.url))
     twilio = Twilio()

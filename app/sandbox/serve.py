@@ -15,6 +15,7 @@ from granian import Granian
 from granian.constants import Interfaces, Loops
 
 from app.sandbox import credentials
+from app.sandbox.events.settings import from_environment
 from app.sandbox.house import Config, build
 from app.sandbox.web import Web
 
@@ -38,6 +39,7 @@ def main(
         gate_port or _free_port(host),
         os.getpid(),
     )
+    from_environment(os.environ)  # a mistake in it is told before anything is served
     keys = credentials.load_keys(config.folder)
     credentials.publish(config.folder, keys, config.url, config.gate_url, smtp_port)
     config.hand_down()

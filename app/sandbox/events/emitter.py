@@ -33,9 +33,12 @@ class _Due:
 class Emitter:
     """Hears of accepted calls and tells Herald about them later, from a thread of its own."""
 
-    def __init__(self, callback_url: str, key: ec.EllipticCurvePrivateKey) -> None:
+    def __init__(
+        self, callback_url: str, key: ec.EllipticCurvePrivateKey, settings: AutoEvents
+    ) -> None:
         self.callback_url = callback_url
-        self.settings = AutoEvents()
+        self.settings = settings
+        self._first_settings = settings
         self.poster = Poster()
         self._key = key
         self._due: list[_Due] = []
@@ -92,11 +95,11 @@ class Emitter:
         return {"scheduled": len(self._due), **self.poster.figures()}
 
     def reset(self) -> None:
-        """Forget what was scheduled and go back to the default settings."""
+        """Forget what was scheduled and go back to the settings of the start."""
         with self._lock:
             self._due.clear()
             self._batch.clear()
-        self.settings = AutoEvents()
+        self.settings = self._first_settings
 
     def _later(self, seconds: float, tell: Callable[[], None]) -> None:
         due = _Due(time.monotonic() + seconds, next(self._numbers), tell)

@@ -14,6 +14,8 @@ from app.sandbox.events.poster import PERSEVERANCE, Post
 from app.sandbox.wire import Call
 
 POST_BYTES: Final = 768 * 1024
+# A signature this old is no retry any more: those end after 24 h.
+OLD_S: Final = 26 * 3600
 _SIGNATURE: Final = "X-Twilio-Email-Event-Webhook-Signature"
 _TIMESTAMP: Final = "X-Twilio-Email-Event-Webhook-Timestamp"
 _IP: Final = "127.0.0.1"
@@ -101,13 +103,14 @@ def posts(
 
 
 def sign(
-    body: bytes, key: ec.EllipticCurvePrivateKey, signature: str, moment: float | None = None
+    body: bytes, key: ec.EllipticCurvePrivateKey, signature: str
 ) -> tuple[tuple[str, str], ...]:
     """ECDSA P-256 with SHA-256 over timestamp ++ raw body; headers as SendGrid sends them."""
     if signature == "missing":
         return ()
-    timestamp = str(int(time.time() if moment is None else moment))
-    signed = timestamp.encode() + (body if signature == "good" else b"something else")
+    age = OLD_S if signature == "old" else 0
+    timestamp = str(int(time.time()) - age)
+    signed = timestamp.encode() + (b"something else" if signature == "bad" else body)
     der = key.sign(signed, ec.ECDSA(hashes.SHA256()))
     return (_SIGNATURE, base64.b64encode(der).decode()), (_TIMESTAMP, timestamp)
 

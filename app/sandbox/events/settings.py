@@ -1,5 +1,7 @@
 """What happens by itself after a message was taken, and how faithfully it is told."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -12,7 +14,8 @@ class BadSettingsError(ValueError):
 class AutoEvents:
     """Switches of the emitter; shares are probabilities from 0 to 1.
 
-    `duplicate` is how often each event is told. `signature` is `good`, `bad` or `missing`.
+    `duplicate` is how often each event is told. `signature` is `good`, `bad`, `missing` or `old`
+    (SendGrid's alone carries a time).
     """
 
     processed: bool = True
@@ -31,7 +34,19 @@ class AutoEvents:
 
 
 _SHARES = frozenset({"bounced", "undelivered", "opened", "clicked"})
-_SIGNATURES = frozenset({"good", "bad", "missing"})
+_SIGNATURES = frozenset({"good", "bad", "missing", "old"})
+
+
+def from_environment(environ: Mapping[str, str]) -> AutoEvents:
+    """HERALD_SANDBOX_EVENTS, a JSON object of these settings. Raises BadSettingsError."""
+    text = environ.get("HERALD_SANDBOX_EVENTS", "")
+    try:
+        values = json.loads(text or "{}")
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise BadSettingsError("HERALD_SANDBOX_EVENTS must be a JSON object.")
+    return change(AutoEvents(), values)
 
 
 def change(settings: AutoEvents, values: dict[str, Any]) -> AutoEvents:
@@ -47,5 +62,5 @@ def change(settings: AutoEvents, values: dict[str, Any]) -> AutoEvents:
         if name in _SHARES and not 0 <= value <= 1:
             raise BadSettingsError(f"{name}: a number from 0 to 1 is needed.")
     if values.get("signature", "good") not in _SIGNATURES:
-        raise BadSettingsError("signature: good, bad or missing is needed.")
+        raise BadSettingsError("signature: good, bad, missing or old is needed.")
     return replace(settings, **values)

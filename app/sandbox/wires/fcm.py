@@ -138,7 +138,8 @@ def _people(message: dict[str, Any]) -> list[Recipient]:
         return []
     data = message.get("data")
     data = data if isinstance(data, dict) else {}
-    tag = (android(message).get("notification") or {}).get("tag") or data.get("nid") or ""
+    shown = android(message).get("notification")
+    tag = (shown.get("tag") if isinstance(shown, dict) else "") or data.get("nid") or ""
     fingerprint = hashlib.sha256(
         orjson.dumps([message.get("notification"), data, message.get("android")])
     ).hexdigest()

@@ -50,13 +50,13 @@ def check_person(person: Any) -> Problem | None:
         if not _is_address(address):
             return Problem(_INVALID, f"to.{at}.email")
         name = address.get("name") or ""
-        if ";" in name or "," in name:
+        if not isinstance(name, str) or ";" in name or "," in name:
             return Problem("The name may not contain a comma or a semicolon.", f"to.{at}.name")
     return _check_person_parts(person)
 
 
 def _check_person_parts(person: dict[str, Any]) -> Problem | None:
-    if person.get("subject") == "":
+    if "subject" in person and not _is_text(person["subject"]):
         return Problem("The subject must be at least one character.", "subject")
     for name in ("substitutions", "custom_args", "headers"):
         problem = _check_strings(person.get(name), name)
@@ -76,15 +76,15 @@ def _check_people(mail: dict[str, Any]) -> Problem | None:
         )
     if len(people) > PEOPLE:
         return Problem("There may be at most 1000 personalizations.", "personalizations")
-    total = sum(
-        len(person.get(name) or ())
-        for person in people
-        if isinstance(person, dict)
-        for name in ("to", "cc", "bcc")
-    )
+    total = sum(_recipients(person) for person in people if isinstance(person, dict))
     if total > PEOPLE:
         return Problem("There may be at most 1000 recipients.", "personalizations")
     return None
+
+
+def _recipients(person: dict[str, Any]) -> int:
+    lists = (person.get(name) for name in ("to", "cc", "bcc"))
+    return sum(len(found) for found in lists if isinstance(found, list))
 
 
 def _check_from(mail: dict[str, Any]) -> Problem | None:
@@ -103,9 +103,9 @@ def _check_content(mail: dict[str, Any]) -> Problem | None:
         return Problem("Unless a valid template_id is provided, content is required.", "content")
     types = []
     for at, part in enumerate(content):
-        if not isinstance(part, dict) or not part.get("type"):
+        if not isinstance(part, dict) or not _is_text(part.get("type")):
             return Problem("The content type is required.", f"content.{at}.type")
-        if not isinstance(part.get("value"), str) or not part["value"]:
+        if not _is_text(part.get("value")):
             return Problem(
                 "The content value must be a string at least one character in length.",
                 f"content.{at}.value",
@@ -117,9 +117,10 @@ def _check_content(mail: dict[str, Any]) -> Problem | None:
 
 
 def _check_subject(mail: dict[str, Any]) -> Problem | None:
-    if mail.get("subject"):
+    if _is_text(mail.get("subject")):
         return None
-    if all(person.get("subject") for person in mail["personalizations"] if person):
+    people = [person for person in mail["personalizations"] if isinstance(person, dict)]
+    if "subject" not in mail and all(_is_text(person.get("subject")) for person in people):
         return None
     return Problem("The subject is required.", "subject")
 
@@ -129,12 +130,37 @@ def _check_extras(mail: dict[str, Any]) -> Problem | None:
     if unknown:
         name = min(unknown)
         return Problem(f"Additional property {name} is not allowed.", name)
-    categories = mail.get("categories") or []
-    if len(categories) > 10 or len(set(categories)) != len(categories):
-        return Problem("There may be at most 10 categories, each once.", "categories")
+    for check in (_check_categories, _check_settings):
+        problem = check(mail)
+        if problem is not None:
+            return problem
     if "send_at" in mail and not isinstance(mail["send_at"], int):
         return Problem("Invalid type. Expected: integer.", "send_at")
-    return _check_strings(mail.get("headers"), "headers") or _check_headers(mail.get("headers"))
+    return (
+        _check_strings(mail.get("custom_args"), "custom_args")
+        or _check_strings(mail.get("headers"), "headers")
+        or _check_headers(mail.get("headers"))
+    )
+
+
+def _check_categories(mail: dict[str, Any]) -> Problem | None:
+    categories = mail.get("categories") or []
+    if not isinstance(categories, list) or not all(_is_text(name) for name in categories):
+        return Problem("Invalid type. Expected: array of strings.", "categories")
+    if len(categories) > 10 or len(set(categories)) != len(categories):
+        return Problem("There may be at most 10 categories, each once.", "categories")
+    return None
+
+
+def _check_settings(mail: dict[str, Any]) -> Problem | None:
+    for group in ("mail_settings", "tracking_settings", "asm"):
+        value = mail.get(group) or {}
+        if not isinstance(value, dict):
+            return Problem("Invalid type. Expected: object.", group)
+    for name, value in (mail.get("mail_settings") or {}).items():
+        if not isinstance(value, dict):
+            return Problem("Invalid type. Expected: object.", f"mail_settings.{name}")
+    return None
 
 
 def _check_custom_args(mail: dict[str, Any]) -> Problem | None:
@@ -169,6 +195,10 @@ def _check_headers(headers: dict[str, str] | None) -> Problem | None:
         if name.lower() in _RESERVED:
             return Problem(f"The header {name} is reserved.", f"headers.{name}")
     return None
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
 
 
 def _is_address(value: Any) -> bool:

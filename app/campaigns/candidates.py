@@ -5,7 +5,14 @@ one person: a channel, an address, and what stands against it (null: nothing). T
 asked again, in Python, before each send; a test holds the two readings together.
 """
 
+from datetime import datetime, timedelta
 from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from app.accounts import workspace
+from app.audience.models import Topic
+from app.campaigns.models import Campaign
 
 # Ways a person can be kept from a message, nearest to success first.
 REASONS: Final = ("over_cap", "duplicate_address", "suppressed", "opted_out", "no_address")
@@ -49,4 +56,37 @@ def parameters(
         "klass": klass,
         "opted_in_by_default": opted_in_by_default,
         "channels": channels,
+    }
+
+
+_JUDGED: Final = """
+  , judged as (
+    select c.contact_id, c.channel, c.position, c.address, case
+             when c.blocked is null and cap.sent >= :cap then 'over_cap'
+             else c.blocked end as blocked
+      from candidates c
+      {cap}
+  )
+"""
+_CAP: Final = """
+  left join lateral (
+    select count(distinct coalesce(s.campaign_id, -s.id)) as sent
+      from notification s join topic st on st.id = s.topic_id and st.klass = 'marketing'
+     where s.contact_id = c.contact_id and s.accepted_at > :since
+       and s.status in ('accepted', 'delivered')
+  ) cap on true
+"""
+_NO_CAP: Final = "cross join (select 0 as sent) cap"
+
+
+def judged(
+    session: Session, campaign: Campaign, topic: Topic, now: datetime
+) -> tuple[str, dict[str, Any]]:
+    """The CTEs `candidates` and `judged` (candidates with the frequency cap), and their values."""
+    cap = workspace.get(session).cap if topic.klass == "marketing" else None
+    values = parameters(topic.id, topic.klass, topic.opted_in_by_default, campaign.channels)
+    sql = CANDIDATES + _JUDGED.format(cap=_CAP if cap else _NO_CAP)
+    return sql, values | {
+        "cap": cap.messages if cap else 1,
+        "since": now - timedelta(days=cap.days if cap else 1),
     }

@@ -153,6 +153,7 @@ def duplicate(session: Session, campaign: Campaign, member_id: int, now: datetim
         quiet_hours=campaign.quiet_hours,
         expires_hours=campaign.expires_hours,
         created_by=member_id,
+        updated_by=member_id,
         created_at=now,
         updated_at=now,
     )
@@ -176,7 +177,14 @@ def _frozen(session: Session, campaign: Campaign, now: datetime) -> int:
     """The campaign's content as an immutable version, only with the channels it goes to."""
     version = session.get_one(TemplateVersion, campaign.version_id)
     content = {channel: version.content[channel] for channel in campaign.channels}
-    return templates.freeze(session, content, campaign.launched_by, now)
+    return templates.freeze(
+        session,
+        content,
+        version.based_on_id or version.template_id,
+        now,
+        sample_data=version.sample_data,
+        by=campaign.launched_by,
+    )
 
 
 def _locked(session: Session, campaign_id: int, allowed: Collection[str]) -> Campaign:

@@ -51,11 +51,12 @@ class Campaign(Model):
     # Progress of the fan-out: contacts up to here have their rows.
     fanned_out_to: Mapped[Ref] = mapped_column(server_default="0")
     fanned_out_at: Mapped[datetime | None]
-    people: Mapped[int] = mapped_column(server_default="0")  # matched at launch
+    people: Mapped[int] = mapped_column(server_default="0")  # matched; of a draft: last count
     failure: Mapped[str | None]
     created_by: Mapped[int | None] = mapped_column(ForeignKey("member.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     updated_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    updated_by: Mapped[int | None] = mapped_column(ForeignKey("member.id"))
     launched_at: Mapped[datetime | None]
     launched_by: Mapped[int | None] = mapped_column(ForeignKey("member.id"))
     finished_at: Mapped[datetime | None]

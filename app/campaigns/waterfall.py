@@ -6,16 +6,15 @@ counted under the reason that is nearest to success. The lines always add up to 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.accounts import workspace
 from app.audience.models import Topic
 from app.campaigns import audience
-from app.campaigns.candidates import CANDIDATES, REASONS, parameters
+from app.campaigns.candidates import REASONS, judged
 from app.campaigns.models import Campaign
 
 
@@ -39,14 +38,7 @@ class Waterfall:
 
 
 _COUNT: Final = """
-  , judged as (
-    select c.contact_id, c.channel, c.position, case
-             when c.blocked is null and cap.sent >= :cap then 'over_cap'
-             else c.blocked end as blocked
-      from candidates c
-      {cap}
-  ),
-  people_judged as (
+  , people_judged as (
     select contact_id, coalesce(min(
              case when blocked is null then 0
                   else array_position(cast(:reasons as text[]), blocked) end), 0) as verdict,
@@ -63,16 +55,6 @@ _COUNT: Final = """
   select 'channel', channel, count(*) from reached group by channel
 """
 
-_CAP: Final = """
-  left join lateral (
-    select count(distinct coalesce(s.campaign_id, -s.id)) as sent
-      from notification s join topic st on st.id = s.topic_id and st.klass = 'marketing'
-     where s.contact_id = c.contact_id and s.accepted_at > :since
-       and s.status in ('accepted', 'delivered')
-  ) cap on true
-"""
-_NO_CAP: Final = "cross join (select 0 as sent) cap"
-
 
 def count(session: Session, campaign: Campaign, now: datetime) -> Waterfall:
     """Count the campaign's audience as it is now. Without topic or channels nobody is reached."""
@@ -82,16 +64,10 @@ def count(session: Session, campaign: Campaign, now: datetime) -> Waterfall:
     matched = session.scalar(text("select count(*) from people")) or 0
     if topic is None or not campaign.channels:
         return Waterfall(matched, [Line("no_address", matched)] if matched else [], 0, {}, everyone)
-    cap = workspace.get(session).cap if topic.klass == "marketing" else None
+    sql, values = judged(session, campaign, topic, now)
     rows = session.execute(
-        text(f"with {CANDIDATES} {_COUNT.format(cap=_CAP if cap else _NO_CAP)}"),
-        parameters(topic.id, topic.klass, topic.opted_in_by_default, campaign.channels)
-        | {
-            "cap": cap.messages if cap else 1,
-            "since": now - timedelta(days=cap.days if cap else 1),
-            "reasons": list(REASONS),
-            "strategy": campaign.strategy,
-        },
+        text(f"with {sql} {_COUNT}"),
+        values | {"reasons": list(REASONS), "strategy": campaign.strategy},
     ).all()
     verdicts = {int(row[1]): row[2] for row in rows if row[0] == "verdict"}
     lines = [

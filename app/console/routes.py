@@ -4,7 +4,18 @@ from typing import Final
 
 from flask import Blueprint
 
-from app.console import account, api_keys, audit, members, settings, signin
+from app.console import (
+    account,
+    api_keys,
+    audit,
+    members,
+    settings,
+    signin,
+    template_editor,
+    template_test,
+    template_versions,
+    templates,
+)
 
 BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     signin.blueprint,
@@ -13,4 +24,8 @@ BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     settings.blueprint,
     api_keys.blueprint,
     audit.blueprint,
+    templates.blueprint,
+    template_editor.blueprint,
+    template_test.blueprint,
+    template_versions.blueprint,
 )

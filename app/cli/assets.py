@@ -5,10 +5,11 @@ import click
 
 @click.command()
 def assets() -> None:
-    """Fetch and copy the console's third-party browser files to static/vendor.
+    """Fetch the console's third-party browser files.
 
-    Packages come from the npm registry as package-lock.json pins them, without running scripts of
-    theirs. Quick when nothing changed. `make run` does this for you.
+    They are copied to static/vendor. Packages come from the npm registry as package-lock.json pins
+    them, without running scripts of theirs. Quick when nothing changed. `make run` does this for
+    you.
     """
     from app.assets import AssetsError, build_assets
     from app.supervisor.programs import ROOT

@@ -7,7 +7,7 @@ from app.cli.running import reached
 
 @click.group()
 def db() -> None:
-    """Look after the database: bring it up to date, check it, open a shell, empty it."""
+    """Bring the database up to date, check it, empty it."""
 
 
 @db.command()

@@ -5,9 +5,10 @@ import click
 
 @click.command()
 def doctor() -> None:
-    """Check settings, servers, database, queue, browser files and providers, in plain sentences.
+    """Check everything and say what to do.
 
-    Ends with code 1 when something needs a hand.
+    Settings, folders, browser files, providers, database and queue, in plain sentences. Ends with
+    code 1 when something needs a hand.
     """
     from app.cli.checks import examine
 

@@ -8,6 +8,7 @@ from app.cli.assets import assets
 from app.cli.bench import bench
 from app.cli.db import db
 from app.cli.doctor import doctor
+from app.cli.imports import import_people
 from app.cli.key import key
 from app.cli.member import member
 from app.cli.sandbox import sandbox
@@ -43,7 +44,21 @@ def main() -> None:
     """
 
 
-for _command in (up, web, worker, scheduler, sandbox, db, member, key, send, bench, doctor, assets):
+for _command in (
+    up,
+    web,
+    worker,
+    scheduler,
+    sandbox,
+    db,
+    member,
+    key,
+    import_people,
+    send,
+    bench,
+    doctor,
+    assets,
+):
     main.add_command(_command)
 
 

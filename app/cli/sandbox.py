@@ -10,10 +10,11 @@ from app.cli.running import become
 @click.option("--port", default=8025, show_default=True, help="HTTP port (1.1 and 2).")
 @click.option("--smtp-port", default=8026, show_default=True, help="SMTP port.")
 def sandbox(host: str, port: int, smtp_port: int) -> None:
-    """Run the sandbox, which plays the providers: nothing leaves this machine.
+    """Run the sandbox, which plays the providers.
 
-    It speaks their wire, checks requests as they do, keeps a journal in var/sandbox and reports
-    back to the console as they would. Point Herald at it with SANDBOX_URL.
+    Nothing leaves this machine. It speaks their wire, checks requests as they do, keeps a journal
+    in var/sandbox and reports back to the console as they would. Point Herald at it with
+    SANDBOX_URL.
     """
     from app.settings import load
     from app.supervisor.programs import ROOT, sandbox_command

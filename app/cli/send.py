@@ -43,10 +43,10 @@ def send(
     pairs: tuple[str, ...],
     test: bool,
 ) -> None:
-    """Send one message from the published TEMPLATE (its key) to one recipient.
+    """Send one message to one recipient.
 
-    Preferences, suppressions and caps apply as to every message. Prints a line per message: its id,
-    channel and status.
+    TEMPLATE is the key of a published template. Preferences, suppressions and caps apply as to
+    every message. Prints a line per message: its id, channel and status.
 
     Example: herald send order-shipped --email ada@example.com --data name=Ada
     """

@@ -8,11 +8,12 @@ import click
 @click.command()
 @click.option("--follow", "-f", is_flag=True, help="Also print what every process prints.")
 def up(follow: bool) -> None:
-    """Run everything: servers, console, workers, scheduler and sandbox.
+    """Run everything on this machine.
 
-    PostgreSQL and Valkey are started from their bundled packages unless DATABASE_URL and REDIS_URL
-    say where yours are. The database is brought up to date, demo data are made the first time
-    (HERALD_DEMO=no for none), and what dies is started again. Ctrl-C stops everything.
+    Servers, console, workers, scheduler and sandbox. PostgreSQL and Valkey are started from their
+    bundled packages unless DATABASE_URL and REDIS_URL say where yours are. The database is brought
+    up to date, demo data are made the first time (HERALD_DEMO=no for none), and what dies is
+    started again. Ctrl-C stops everything.
 
     The console is on port 8000; PORT= chooses another. Everything is kept in ./var
     (HERALD_VAR_DIR=); addresses, demo members and keys are in var/run.json for scripts.

@@ -13,10 +13,10 @@ from app.cli.running import become
     help="transactional: codes, receipts, service messages. bulk: campaigns.",
 )
 def worker(lane: str) -> None:
-    """Run a worker, which takes messages of one lane from the queue and sends them.
+    """Run a worker, which sends the messages of one lane.
 
-    Run at least one per lane; more of them send more. A worker may be killed at any time: what it
-    had not sent is taken up by another.
+    It takes batches from the queue. Run at least one per lane; more of them send more. A worker may
+    be killed at any time: what it had not sent is taken up by another.
     """
     from app.supervisor.programs import ROOT, python
 

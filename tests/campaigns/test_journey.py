@@ -20,13 +20,22 @@ from app.sending.models import Notification
 from tests.support.sending import CONTENT, House
 
 EVERYONE = {"all": []}
+# What marketing must have: a way out of it.
+LAWFUL = {
+    **CONTENT,
+    "email": {
+        **CONTENT["email"],
+        "html": CONTENT["email"]["html"] + '<a href="{{ unsubscribe_url }}">Unsubscribe</a>',
+    },
+    "sms": {"body": CONTENT["sms"]["body"] + " Reply STOP to opt out."},
+}
 
 
 def draft(house: House, **values: Any) -> int:
     """A complete draft to everyone; answers its key."""
     with transaction() as session:
         segment = Segment(name="Everyone", rule=EVERYONE)
-        version = TemplateVersion(state="draft", content=CONTENT)
+        version = TemplateVersion(state="draft", content=LAWFUL)
         session.add_all([segment, version])
         session.flush()
         given = {"channels": ["email"], "topic_id": house.topics["offers"]}

@@ -34,12 +34,12 @@ _FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 def import_people(
     file: Path, pairs: tuple[str, ...], refused_file: Path | None, as_json: bool
 ) -> None:
-    """Import people from a CSV FILE, whose first line names the columns.
+    """Import people from a CSV file.
 
-    Columns are recognised by their names: external_id, email, phone, first_name, last_name, locale,
-    country, timezone, tags; any other becomes an attribute. People who are known are changed, never
-    doubled, and an import never undoes an opt-out. Rows that cannot be used are refused, each with
-    its reason; the others are imported.
+    Its first line names the columns. They are recognised by their names: external_id, email, phone,
+    first_name, last_name, locale, country, timezone, tags; any other becomes an attribute. People
+    who are known are changed, never doubled, and an import never undoes an opt-out. Rows that
+    cannot be used are refused, each with its reason; the others are imported.
 
     Example: herald import people.csv --map "Kundennr=external_id" --refused refused.csv
     """

@@ -148,6 +148,7 @@ def attention(session: Session) -> Attention:
     dead = session.scalar(
         text(
             "select count(*) from (select 1 from notification where status = 'failed' "
+            "and discarded_at is null and reason <> 'recipient_dead' "
             "and accepted_at > now() - interval '30 days' limit 1000) given_up"
         )
     )

@@ -72,7 +72,8 @@ def retry(session: Session, notification_ids: Sequence[int], now: datetime) -> i
     rows = session.execute(
         text(
             """
-            update notification set attempts = 0, final_at = null where id = any(:ids)
+            update notification set attempts = 0, final_at = null, discarded_at = null
+             where id = any(:ids)
             returning id, channel, lane, test, campaign_id, accepted_at
             """
         ),

@@ -58,7 +58,14 @@ class Notification(Model):
         Index(
             "ix_notification_dead_letter",
             "id",
-            postgresql_where=text("status = 'failed'"),
+            postgresql_where=text("status = 'failed' and discarded_at is null"),
+        ),
+        # Messages to people are found through the person; this is for bare addresses.
+        Index(
+            "ix_notification_bare_address",
+            "address",
+            text("id desc"),
+            postgresql_where=text("contact_id is null"),
         ),
         {"postgresql_partition_by": "RANGE (accepted_at)"},
     )
@@ -93,6 +100,8 @@ class Notification(Model):
     provider_id: Mapped[str | None]
     handed_at: Mapped[datetime | None]
     final_at: Mapped[datetime | None]
+    # A dead letter that staff decided to leave as it is.
+    discarded_at: Mapped[datetime | None]
 
 
 class Batch(Model):
@@ -115,6 +124,8 @@ class Batch(Model):
             "campaign_id",
             postgresql_where=text("state in ('pending', 'claimed', 'dispatching')"),
         ),
+        # What went out in the last minutes: flow and waiting times of the queues.
+        Index("ix_batch_done_at", "done_at", postgresql_where=text("done_at is not null")),
     )
 
     id: Mapped[Key]

@@ -84,6 +84,8 @@ class _Reader:
 
     def __init__(self) -> None:
         self._local: set[str] = {"loop"}
+        # Asked for by an `{% if %}` around: known to have a value.
+        self._asked: set[str] = set()
 
     def read(self, body: list[nodes.Node], *, sure: bool = True) -> Iterator[Use]:
         for node in body:
@@ -103,7 +105,10 @@ class _Reader:
 
     def _condition(self, node: nodes.If, *, sure: bool) -> Iterator[Use]:
         yield from self._test(node.test, sure=sure)
+        outside = set(self._asked)
+        self._asked |= set(_asked(node.test))
         yield from self.read(node.body, sure=False)
+        self._asked = outside
         for branch in node.elif_:
             yield from self._condition(branch, sure=False)
         yield from self.read(node.else_, sure=False)
@@ -131,7 +136,7 @@ class _Reader:
         path = syntax.path_of(node)
         if path:
             if path.partition(".")[0] not in self._local:
-                yield Use(path, node.lineno, sure, bare)
+                yield Use(path, node.lineno, sure, bare and path not in self._asked)
         elif isinstance(node, nodes.CondExpr):
             yield from self._test(node.test, sure=sure)
             yield from self._all([node.expr1, node.expr2], sure=False)
@@ -150,6 +155,16 @@ class _Reader:
         for child in children:
             if child is not None:
                 yield from self._expression(child, sure=sure, bare=bare)
+
+
+def _asked(test: nodes.Node) -> Iterator[str]:
+    """The variables that have a value wherever this condition holds."""
+    path = syntax.path_of(test)
+    if path:
+        yield path
+    elif isinstance(test, nodes.And):
+        yield from _asked(test.left)
+        yield from _asked(test.right)
 
 
 def _looks_for_absence(node: nodes.Node) -> bool:

@@ -1,18 +1,20 @@
 """The OpenAPI 3.1 document, made from the code, and a page that people can read."""
 
-from pathlib import Path
+import re
 from typing import Any, Final, cast
 
-import flask_openapi3_scalar
-from flask import Blueprint, Response, current_app, jsonify, render_template, send_from_directory
+from flask import Blueprint, Response, current_app, jsonify, render_template
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel, Field
 
-from app.api import problems
+from app.api import problems, reference
 from app.api.codes import CODES
+from app.sending.status import REASONS
 
-_ASSETS: Final = Path(flask_openapi3_scalar.__file__).parent / "templates" / "scalar" / "js"
+_EXTENSION: Final = "herald_openapi"
+_ARGUMENT: Final = re.compile(r"<(?:\w+:)?(\w+)>")
+SCOPES_MARK: Final = "herald_scopes"
 _ABOUT: Final = """
 Send e-mail, SMS, iOS and Android push with one call.
 
@@ -87,17 +89,34 @@ def options() -> dict[str, Any]:
 @blueprint.get("/api/v1/openapi.json")
 def openapi() -> Response:
     """The document. It holds no secrets and may be read by anyone."""
-    app = cast(OpenAPI, current_app._get_current_object())  # type: ignore[attr-defined]
-    return jsonify(app.api_doc)
+    return jsonify(_document())
 
 
 @blueprint.get("/api/docs")
 def docs() -> str:
     """The document as a page."""
-    return render_template("docs/api.html")
+    return render_template(
+        "docs/api.html",
+        about=reference.marked(_ABOUT),
+        groups=reference.groups(_document()),
+        problems={name: (status, title) for status, (name, title) in problems.TYPES.items()},
+        meanings=_MEANINGS,
+        codes=CODES,
+        reasons=REASONS,
+    )
 
 
-@blueprint.get("/api/docs/reference.js")
-def reference() -> Response:
-    """The reader of the page, out of its wheel: no outside host is asked."""
-    return send_from_directory(_ASSETS, "scalar.standalone.js", max_age=86_400)
+def _document() -> dict[str, Any]:
+    """The document with the scopes that each call needs; made once per application."""
+    app = cast(OpenAPI, current_app._get_current_object())  # type: ignore[attr-defined]
+    made: dict[str, Any] | None = app.extensions.get(_EXTENSION)
+    if made is None:
+        made = app.extensions[_EXTENSION] = app.api_doc
+        for rule in app.url_map.iter_rules():
+            scopes = getattr(app.view_functions[rule.endpoint], SCOPES_MARK, None)
+            if scopes is None:
+                continue
+            calls = made["paths"][_ARGUMENT.sub(r"{\1}", rule.rule)]
+            for method in calls.keys() & {name.lower() for name in rule.methods or ()}:
+                calls[method]["x-scopes"] = list(scopes)
+    return made

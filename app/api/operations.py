@@ -25,13 +25,12 @@ from pydantic import BaseModel
 from app import clock
 from app.accounts.models import SCOPES
 from app.api import idempotency, keys, quota, reading, validation
-from app.api.document import PROBLEM_RESPONSES
+from app.api.document import PROBLEM_RESPONSES, SCOPES_MARK
 from app.api.idempotency import Outcome, Wish
 from app.api.quota import Quota
 from app.settings import Settings
 
 PREFIX: Final = "/api/v1"
-_SCOPES: Final = "herald_scopes"
 _QUOTA: Final = "herald_quota"
 
 Given: TypeAlias = tuple[BaseModel | Mapping[str, Any] | None, int]
@@ -44,7 +43,7 @@ def needs(*scopes: str) -> Callable[[View], View]:
         raise ValueError(f"needs() wants scopes of {SCOPES}, not {scopes}")
 
     def mark(view: View) -> View:
-        setattr(view, _SCOPES, scopes)
+        setattr(view, SCOPES_MARK, scopes)
         return view
 
     return mark
@@ -72,7 +71,7 @@ class Operations(APIBlueprint):
     ) -> Callable[..., Response]:
         """Wrap a view; called by the route decorators in place of flask-openapi3's own."""
         _header, _cookie, path, query, _form, body, _raw = shapes
-        scopes: tuple[str, ...] | None = getattr(func, _SCOPES, None)
+        scopes: tuple[str, ...] | None = getattr(func, SCOPES_MARK, None)
         if scopes is None:
             raise TypeError(f"{func.__qualname__} does not say which scope it needs")
         wanted = _Shapes(path, query, body)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 import orjson
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from app.api.reading import pointer
 from app.api.schemas.common import Channel, DocumentedAs, Email, ExternalId, Phone, wrong
@@ -94,8 +94,19 @@ class Content(Body):
     android: PushContent | None = None
 
 
+_EXAMPLE: Final[dict[str, Any]] = {
+    "template": "order-shipped",
+    "to": {"external_id": "u-1001"},
+    "channels": ["ios", "android", "email"],
+    "data": {"order": {"number": "88213", "eta": "18:05"}},
+    "metadata": {"order_id": "88213"},
+}
+
+
 class SendBody(Body):
     """One send: a template or one-off content, to one recipient."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     to: To
     template: str | None = Field(

@@ -2,7 +2,23 @@
 
 from typing import Final
 
-from app.api import notifications, templates
+from app.api import (
+    contacts,
+    devices,
+    events,
+    notifications,
+    preferences,
+    segments,
+    templates,
+)
 from app.api.operations import Operations
 
-BLUEPRINTS: Final[tuple[Operations, ...]] = (notifications.api, templates.api)
+BLUEPRINTS: Final[tuple[Operations, ...]] = (
+    notifications.api,
+    contacts.api,
+    devices.api,
+    preferences.api,
+    events.api,
+    segments.api,
+    templates.api,
+)

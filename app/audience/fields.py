@@ -24,7 +24,7 @@ FIELDS: Final = (
     "attributes",
     "tags",
 )
-EXTERNAL_ID_MAX: Final = 255
+EXTERNAL_ID_MAX: Final = 200
 NAME_MAX: Final = 200
 TAGS_MAX: Final = 100
 TAG_MAX: Final = 64
@@ -91,9 +91,9 @@ def _put(clean: dict[str, Any], name: str, value: object, refuse: Refuse) -> Non
     elif name == "attributes":
         _put_attributes(clean, value, refuse)
     elif not isinstance(value, str):
-        refuse(name, "wrong_type", f"{_LABELS[name]} must be a text.")
+        refuse(name, "invalid_type", f"{_LABELS[name]} must be a text.")
     elif problem := unstorable(value):
-        refuse(name, "unstorable_text", problem)
+        refuse(name, "invalid_character", problem)
     elif not value.strip():
         clean[name] = None
     else:
@@ -123,7 +123,7 @@ def _put_phone(clean: dict[str, Any], value: object, country: str | None, refuse
     if value is None or (isinstance(value, str) and not value.strip()):
         clean["phone"] = None
     elif not isinstance(value, str):
-        refuse("phone", "wrong_type", "The phone number must be a text such as +44 7911 123456.")
+        refuse("phone", "invalid_type", "The phone number must be a text such as +44 7911 123456.")
     else:
         verdict = addresses.phone(value, country)
         if verdict.ok:
@@ -134,7 +134,7 @@ def _put_phone(clean: dict[str, Any], value: object, country: str | None, refuse
 
 def _put_tags(clean: dict[str, Any], value: object, refuse: Refuse) -> None:
     if not isinstance(value, list) or not all(isinstance(tag, str) for tag in value):
-        refuse("tags", "wrong_type", "Tags must be a list of texts.")
+        refuse("tags", "invalid_type", "Tags must be a list of texts.")
         return
     if len(value) > TAGS_MAX:
         refuse("tags", "too_many", f"A person can have at most {TAGS_MAX} tags.")
@@ -155,7 +155,7 @@ def tag_problem(tag: str) -> str | None:
 
 def _put_attributes(clean: dict[str, Any], value: object, refuse: Refuse) -> None:
     if not isinstance(value, Mapping):
-        refuse("attributes", "wrong_type", "Attributes must be an object of names and values.")
+        refuse("attributes", "invalid_type", "Attributes must be an object of names and values.")
         return
     if len(value) > ATTRIBUTES_MAX:
         refuse("attributes", "too_many", f"At most {ATTRIBUTES_MAX} attributes can be set at once.")

@@ -11,6 +11,7 @@ from app import cache
 from app.audience.models import Contact
 
 CACHE: Final = "person"
+_MOMENT: Final = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,9 @@ class Person:
     timezone: str | None
     tags: Sequence[str]
     attributes: Mapping[str, Any]
+    created_at: str  # moments as RFC 3339, UTC
+    updated_at: str
+    last_seen_at: str | None
     devices: Sequence[PersonDevice]
     preferences: Mapping[str, bool]
 
@@ -78,6 +82,9 @@ _LOAD: Final = text(
         'first_name', c.first_name, 'last_name', c.last_name, 'locale', c.locale,
         'country', c.country, 'timezone', c.timezone, 'tags', to_jsonb(c.tags),
         'attributes', c.attributes,
+        'created_at', to_char(c.created_at AT TIME ZONE 'UTC', :moment),
+        'updated_at', to_char(c.updated_at AT TIME ZONE 'UTC', :moment),
+        'last_seen_at', to_char(c.last_seen_at AT TIME ZONE 'UTC', :moment),
         'devices', coalesce((
             SELECT jsonb_agg(jsonb_build_object(
                 'id', d.id, 'platform', d.platform, 'token', d.token, 'app', d.app,
@@ -94,7 +101,8 @@ _LOAD: Final = text(
 
 
 def _load(session: Session, external_ids: Sequence[str]) -> dict[str, Any]:
-    rows = session.execute(_LOAD, {"external_ids": list(external_ids)})
+    parameters = {"external_ids": list(external_ids), "moment": _MOMENT}
+    rows = session.execute(_LOAD, parameters)
     return {row.external_id: row.person for row in rows}
 
 

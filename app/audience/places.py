@@ -57,7 +57,8 @@ def timezone(text: str) -> str | None:
 @cache
 def countries() -> Mapping[str, str]:
     """ISO 3166-1 alpha-2 code -> English name."""
-    return dict(line.split("\t", 1) for line in _lines("iso3166.tab"))
+    listed = dict(line.split("\t", 1) for line in _lines("iso3166.tab"))
+    return {**listed, "GB": "United Kingdom", "KR": "South Korea", "KP": "North Korea"}
 
 
 @cache

@@ -78,7 +78,7 @@ class _Reader:
     def choice(self, key: str, among: Mapping[str, str], default: str | None = None) -> str:
         found = self.raw.get(key) or default
         if found not in among:
-            self.refuse(key, "missing_value", f"Choose one of {', '.join(among)}.")
+            self.refuse(key, "required", f"Choose one of {', '.join(among)}.")
             return next(iter(among))
         return str(found)
 
@@ -95,10 +95,10 @@ class _Reader:
     def name(self, key: str, words: str) -> str:
         found = self.raw.get(key)
         if not isinstance(found, str) or not found.strip() or len(found) > TEXT_MAX:
-            self.refuse(key, "missing_value", words)
+            self.refuse(key, "required", words)
             return ""
         if problem := unstorable(found):
-            self.refuse(key, "unstorable_text", problem)
+            self.refuse(key, "invalid_character", problem)
         return found.strip()
 
     def public_id(self, key: str, prefix: str, words: str) -> int | None:
@@ -107,7 +107,7 @@ class _Reader:
             return None
         number = ids.decode(prefix, str(found))
         if number is None:
-            self.refuse(key, "unknown_id", words)
+            self.refuse(key, "invalid_id", words)
         return number
 
     def _no_strangers(self) -> None:
@@ -115,7 +115,7 @@ class _Reader:
         for key in self.raw:
             if key not in known:
                 words = f"A rule about {self.of.label.lower()} knows no {str(key)[:40]!r}."
-                self.refuse(str(key)[:40], "unknown_key", words)
+                self.refuse(str(key)[:40], "unknown_field", words)
 
     def _value(self, shape: str) -> Any:
         if self.of.kind == "segment":
@@ -125,7 +125,7 @@ class _Reader:
     def _segment(self) -> int | None:
         found = self.public_id("value", "seg", "There is no such segment.")
         if found is None and not self.errors:
-            self.refuse("value", "missing_value", "Choose a segment.")
+            self.refuse("value", "required", "Choose a segment.")
         return found
 
     def one(self, value: object, key: str = "value") -> Any:
@@ -135,12 +135,12 @@ class _Reader:
                 self.refuse(key, "invalid_number", "This number is not finite.")
             return value
         if not isinstance(value, str) or not value.strip():
-            self.refuse(key, "missing_value", "Choose a value.")
+            self.refuse(key, "required", "Choose a value.")
             return ""
         if len(value) > TEXT_MAX:
             self.refuse(key, "too_long", f"This is longer than {TEXT_MAX} characters.")
         if problem := unstorable(value):
-            self.refuse(key, "unstorable_text", problem)
+            self.refuse(key, "invalid_character", problem)
         return self._normal(value.strip(), key)
 
     def _normal(self, value: str, key: str) -> str:
@@ -161,7 +161,7 @@ def _text(reader: _Reader) -> Any:
 def _texts(reader: _Reader) -> Any:
     found = reader.raw.get("value")
     if not isinstance(found, list) or not found:
-        reader.refuse("value", "missing_value", "Choose at least one value.")
+        reader.refuse("value", "required", "Choose at least one value.")
         return None
     if len(found) > VALUES_MAX:
         reader.refuse("value", "too_many", f"At most {VALUES_MAX} values.")
@@ -199,7 +199,7 @@ def _date(reader: _Reader) -> Any:
 def _days(reader: _Reader) -> Any:
     found = reader.whole("value", 1, DAYS_MAX, None)
     if found is None and not reader.errors:
-        reader.refuse("value", "missing_value", "Say how many days.")
+        reader.refuse("value", "required", "Say how many days.")
     return found
 
 
@@ -274,11 +274,11 @@ def _where(reader: _Reader) -> list[dict[str, Any]]:
 def _condition(reader: _Reader, raw: object, number: int) -> dict[str, Any] | None:
     here = f"where/{number}"
     if not isinstance(raw, Mapping) or set(raw) - {"property", "op", "value"}:
-        reader.refuse(here, "wrong_type", "A condition has property, op and value.")
+        reader.refuse(here, "invalid_type", "A condition has property, op and value.")
         return None
     name = raw.get("property")
     if not isinstance(name, str) or not all(ATTRIBUTE_NAME.fullmatch(p) for p in name.split(".")):
-        reader.refuse(f"{here}/property", "missing_value", "Choose a property.")
+        reader.refuse(f"{here}/property", "required", "Choose a property.")
         return None
     if raw.get("op") not in WHERE_OPERATORS:
         words = f"Choose one of {', '.join(WHERE_OPERATORS)}."
@@ -287,7 +287,7 @@ def _condition(reader: _Reader, raw: object, number: int) -> dict[str, Any] | No
     values = raw.get("value")
     listed = values if isinstance(values, list) else [values]
     if not listed or len(listed) > VALUES_MAX or not all(map(_is_scalar, listed)):
-        reader.refuse(f"{here}/value", "missing_value", "Choose a value.")
+        reader.refuse(f"{here}/value", "required", "Choose a value.")
         return None
     if raw["op"] in ("at_least", "at_most") and not isinstance(_numeric(values), (int, float)):
         reader.refuse(f"{here}/value", "invalid_number", "Write a number.")

@@ -81,7 +81,7 @@ class _Reader:
 
     def node(self, raw: object, pointer: str, depth: int, negated: bool = False) -> Node | None:
         if not isinstance(raw, Mapping):
-            self._refuse(pointer, "wrong_type", "A rule is an object.")
+            self._refuse(pointer, "invalid_type", "A rule is an object.")
             return None
         if "field" in raw:
             return self._leaf(raw, pointer)
@@ -101,7 +101,7 @@ class _Reader:
     def _group(self, kind: str, raw: object, pointer: str, depth: int) -> Node | None:
         here = f"{pointer}/{kind}"
         if not isinstance(raw, list):
-            self._refuse(here, "wrong_type", "A group is a list of rules.")
+            self._refuse(here, "invalid_type", "A group is a list of rules.")
             return None
         if depth > DEPTH_MAX:
             words = f"Groups can be {DEPTH_MAX} deep, not deeper."
@@ -119,7 +119,7 @@ class _Reader:
         if self.count > LEAVES_MAX:
             if self.count == LEAVES_MAX + 1:
                 words = f"A segment can have {LEAVES_MAX} rules, not more."
-                self._refuse(pointer, "too_many_rules", words)
+                self._refuse(pointer, "too_many", words)
             return None
         found = field_named(raw["field"])
         if found is None:

@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.processes import eventually, kill, processes_of
 
-START_SECONDS = 90
+START_SECONDS = 300
 KEYS = {"web_url", "sandbox_url", "database_url", "redis_url", "members", "keys"}
 
 

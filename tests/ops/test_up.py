@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from app.servers.process import spawn
 from tests.support.processes import eventually, kill, processes_of
 
 START_SECONDS = 300
@@ -36,12 +37,8 @@ class Up:
         environ = {name: value for name, value in os.environ.items() if name not in unwanted}
         environ.update(HERALD_VAR_DIR=str(self.folder), PORT=str(self.port), HERALD_DEMO="no")
         with self._output.open("wb") as output:
-            return subprocess.Popen(
-                [sys.executable, "-m", "app.cli.main", "up"],
-                env=environ,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
+            # As `make run` does, but ending with the tests, however they end.
+            return spawn([sys.executable, "-m", "app.cli.main", "up"], output=output, env=environ)
 
     @property
     def said(self) -> str:
@@ -148,6 +145,7 @@ def test_the_second_start_is_quick_and_sigkill_leaves_nothing_either(up: Up) -> 
 
 def test_a_start_after_sigkill_works(up: Up) -> None:
     again = Up(up.folder, up.port)
-    assert again.is_ready()
+    ready = again.is_ready()
     assert again.stop(signal.SIGINT) <= 30
+    assert ready, again.said
     assert processes_of(up.folder) == {}

@@ -106,9 +106,17 @@ class Book:
         """Bounced and given up, most frequent first."""
         return [cause for cause in self.causes if cause.status in (*FAILED, "bounced")]
 
-    def not_sent(self) -> list[Cause]:
-        """What we chose not to send, most frequent first."""
-        return [cause for cause in self.causes if cause.status in NOT_SENT]
+    def not_sent(self) -> list[tuple[str, list[str], int]]:
+        """Why we chose not to send: (reason, channels, messages), most frequent first."""
+        channels: defaultdict[str, list[str]] = defaultdict(list)
+        messages: defaultdict[str, int] = defaultdict(int)
+        for cause in self.causes:
+            if cause.status in NOT_SENT:
+                reason = cause.reason or cause.status
+                channels[reason].append(cause.channel)
+                messages[reason] += cause.messages
+        ordered = sorted(messages, key=lambda reason: (-messages[reason], reason))
+        return [(reason, _in_order(channels[reason]), messages[reason]) for reason in ordered]
 
 
 def book(totals: Totals) -> Book:

@@ -80,6 +80,9 @@ def rates(spans: Sequence[datetime], lines: Sequence[tuple[str, str, Sequence[fl
         {
             **_line(name, color, x, values),
             "connectgaps": False,
+            # a day between two days without messages has no line
+            "mode": "lines+markers" if None in values else "lines",
+            "marker": {"color": color, "size": 5},
             "hovertemplate": f"{name}  <b>%{{y:.1%}}</b><extra></extra>",
         }
         for name, color, values in lines

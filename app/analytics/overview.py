@@ -12,7 +12,7 @@ from app.analytics import counters
 from app.analytics.books import CHANNELS, CONFIRMING
 from app.analytics.counters import Done, Grown
 from app.analytics.periods import Period
-from app.sending.status import HANDED_OVER
+from app.sending.status import FAILED, HANDED_OVER
 
 # Fewer messages than this say nothing as a rate.
 ENOUGH: Final = 20
@@ -26,8 +26,11 @@ class Figures:
     delivered: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     bounced: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     opened: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    failed: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     clicked: int = 0
     opted_out: int = 0
+    opens: int = 0  # every open by a person, not only each message's first
+    clicks: int = 0
     machine: int = 0  # opens and clicks by machines, or of which nobody can tell
 
     @property
@@ -108,16 +111,16 @@ class Overview:
 Measure = Callable[[Figures], float | None]
 
 
-def overview(session: Session, period: Period, zone: str) -> Overview:
-    """Figures of a period and of the one before it, from the counters."""
+def overview(session: Session, period: Period, zone: str, channel: str | None = None) -> Overview:
+    """Figures of a period and of the one before it, from the counters; of one channel or all."""
     grown = counters.growth(session, period.before, period.until, zone, period.unit)
     done = counters.done(session, period.before, period.until, zone, period.unit)
     spans: dict[datetime, Figures] = {span: Figures() for span in period.spans}
     total, before = Figures(), Figures()
-    for item in grown:
+    for item in (one for one in grown if channel in (None, one.channel)):
         for target in _targets(item.at, period, spans, total, before):
             _grow(target, item)
-    for act in done:
+    for act in (one for one in done if channel in (None, one.channel)):
         for target in _targets(act.at, period, spans, total, before):
             _act(target, act)
     return Overview(period, spans, total, before)
@@ -142,6 +145,8 @@ def _grow(figures: Figures, item: Grown) -> None:
         figures.delivered[item.channel] += item.net
     if item.status == "bounced":
         figures.bounced[item.channel] += item.net
+    if item.status in FAILED:
+        figures.failed[item.channel] += item.net
 
 
 def _act(figures: Figures, item: Done) -> None:
@@ -151,8 +156,10 @@ def _act(figures: Figures, item: Done) -> None:
         return
     if item.kind == "opened":
         figures.opened[item.channel] += item.firsts
+        figures.opens += item.events
     elif item.kind == "clicked":
         figures.clicked += item.firsts
+        figures.clicks += item.events
     elif item.kind == "unsubscribed":
         figures.opted_out += item.firsts
 
@@ -164,7 +171,7 @@ def share(part: int, base: int) -> float | None:
 
 _KPIS: Final[tuple[tuple[str, str, str, str, Measure], ...]] = (
     ("sent", "Sent", "messages", "up", lambda f: f.all_sent),
-    ("delivered", "Delivered", "of email and SMS sent", "up", lambda f: share(*f.confirmed())),
+    ("delivered", "Delivered", "of sent", "up", lambda f: share(*f.confirmed())),
     (
         "opened",
         "Opened",

@@ -214,15 +214,20 @@ def _stages(
     yield stage("sent", "Sent", sheet.sent, audience, "of audience")
     yield stage("delivered", "Delivered", sheet.delivered, *_confirmed(chosen, channel))
     email = chosen.channels.get("email")
+    reached = "of delivered" if chosen.all.confirms else "of those reached"
     if channel is None and email is not None:
         opened = by_channel.get("email", Reaction()).opened
-        yield stage("opened", "Opened", opened, email.reached, "of email reached")
+        yield stage("opened", "Opened", opened, email.reached, f"of email {_word(email)}")
     elif channel not in ("sms", None):
-        yield stage("opened", "Opened", reaction.opened, chosen.reached, "of those reached")
+        yield stage("opened", "Opened", reaction.opened, chosen.reached, reached)
     yield stage(
         "clicked", "Clicked or tapped", reaction.clicked, chosen.reached, "of those reached"
     )
-    yield stage("opted_out", "Opted out", reaction.opted_out, chosen.reached, "of those reached")
+    yield stage("opted_out", "Opted out", reaction.opted_out, chosen.reached, reached)
+
+
+def _word(sheet: Sheet) -> str:
+    return "delivered" if sheet.confirms else "accepted"
 
 
 def _confirmed(chosen: Book, channel: str | None) -> tuple[int, str]:
@@ -233,7 +238,7 @@ def _confirmed(chosen: Book, channel: str | None) -> tuple[int, str]:
     if len(confirming) == len(chosen.channels):
         return chosen.confirmed_of, "of sent"
     words = " and ".join({"email": "email", "sms": "SMS"}[name] for name in confirming)
-    return chosen.confirmed_of, f"of {words} sent"
+    return chosen.confirmed_of, f"of {words}"
 
 
 def _merge(clicks: Iterable[LinkClicks]) -> list[LinkRow]:

@@ -39,7 +39,7 @@ def test_causes_of_failures_and_of_not_sending_add_up_to_their_sheet() -> None:
         }
     )
     assert sum(cause.messages for cause in found.failures()) == found.all.undelivered == 5
-    assert sum(cause.messages for cause in found.not_sent()) == found.all.not_sent == 8
+    assert sum(number for _, _, number in found.not_sent()) == found.all.not_sent == 8
     assert found.failures()[0].reason == "mailbox_full"
 
 

@@ -63,7 +63,8 @@ def _prepare(channel: str, recipients: int) -> tuple[int, int]:
         return topic.id, segment.id
 
 
-def _content() -> dict[str, Any]:
+def content() -> dict[str, Any]:
+    """A realistic newsletter, and short texts for the other channels."""
     page = resources.files("app.bench").joinpath("newsletter.html").read_text(encoding="utf-8")
     return {
         "email": {"subject": "News for {{ first_name }}", "html": page, "text": ""},
@@ -77,7 +78,7 @@ def _campaign(
     house: Scratch, channel: str, recipients: int, topic_id: int, segment_id: int
 ) -> dict[str, Any]:
     with transaction() as session:
-        version = TemplateVersion(state="draft", content={channel: _content()[channel]})
+        version = TemplateVersion(state="draft", content={channel: content()[channel]})
         session.add(version)
         session.flush()
         campaign = Campaign(

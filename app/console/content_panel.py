@@ -138,7 +138,8 @@ def _short(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, list | tuple):
-        text = ", ".join(_short(item) for item in value[:3])
+        groups = bool(value) and isinstance(value[0], Mapping)
+        text = "each with " + _short(value[0]) if groups else ", ".join(map(_short, value[:3]))
     elif isinstance(value, Mapping):
         text = ", ".join(str(name) for name in value)
     else:

@@ -20,6 +20,7 @@ from app.db import transaction
 
 blueprint: Final = Blueprint("template_versions", __name__, url_prefix="/templates")
 
+_FIELDS: Final = {"html": "HTML", "preheader": "preview text", "body": "message"}
 _AROUND = 2
 _MOST_LINES = 400
 
@@ -102,7 +103,7 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Cha
     for key in dict.fromkeys([*new, *old]):
         if old.get(key) != new.get(key):
             channel, field = key
-            where = f"{words.channel(channel).label}, {words.sentence(field).lower()}"
+            where = f"{words.channel(channel).label}, {_FIELDS.get(field, field)}"
             yield Changed(where, _lines(old.get(key, ""), new.get(key, "")))
 
 

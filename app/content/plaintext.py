@@ -40,7 +40,7 @@ def from_html(marked: Marked) -> str:
     html = _STATEMENT.sub(r"\1", html)
     if not html.strip():
         return ""
-    return _tidy(get_text(html, _CONFIG))
+    return _tidy(get_text(html, _CONFIG), marked)
 
 
 def _with_target(match: re.Match[str], marked: Marked) -> str:
@@ -53,6 +53,13 @@ def _with_target(match: re.Match[str], marked: Marked) -> str:
     return f"{words} ({target}) "
 
 
-def _tidy(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines()]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
+def _tidy(text: str, marked: Marked) -> str:
+    """No margins, no more than one empty line, none after a line that will be gone."""
+    statements = {f"hrld{number}q" for number in marked.statements}
+    kept: list[str] = []
+    for raw in text.splitlines():
+        line = raw.strip()
+        last = next((one for one in reversed(kept) if one not in statements), "")
+        if line or last:
+            kept.append(line)
+    return "\n".join(kept).strip() + "\n"

@@ -3,7 +3,7 @@
 from dramatiq import Broker, actor
 
 from app import clock
-from app.audience import imports
+from app.audience import attribute_indexes, imports
 from app.campaigns import fanout, lifecycle
 from app.db import transaction
 from app.tracking import receipts
@@ -63,3 +63,8 @@ def _background(broker: Broker, process: Process) -> None:
     def import_people(import_id: int) -> None:
         with process.app.app_context():
             imports.run(import_id)
+
+    @actor(broker=broker, queue_name="background", priority=SENDING)
+    def index_attributes() -> None:
+        with process.app.app_context():
+            attribute_indexes.ensure_used()

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app import clock, jobs
 from app.alerts import tell
-from app.audience import devices
+from app.audience import devices, imports
 from app.campaigns import clockwork
 from app.db import transaction
 from app.sending import ledger, partitions, retention, sweep, watch
@@ -95,4 +95,5 @@ ALL: Final[Sequence[Task | SendingTask | Errand]] = (
     Task("make partitions", 3600, _make_partitions),
     Task("forget old answers", 3600, retention.forget_answers),
     Task("prune stale devices", 3600, devices.prune),
+    Task("go on with stalled imports", 30, imports.resume_stalled),
 )

@@ -8,12 +8,13 @@ twice at once. While the database stores one chunk, the next one is read and che
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import select, text, update
+from sqlalchemy import DateTime, func, literal, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from app import clock, ids, jobs
@@ -33,6 +34,7 @@ from app.paging import Page, cut, decode_cursor
 
 CHUNK_ROWS: Final = 2000
 JOB: Final = "import_people"
+STALLED: Final = timedelta(minutes=2)  # a chunk takes well below a second
 _PAGE: Final = 1000
 
 Progress = Callable[[Import], None]
@@ -121,6 +123,19 @@ def import_file(
     if item.error:
         raise Invalid.one("/file", "import_failed", item.error)
     return result
+
+
+def resume_stalled(session: Session, now: datetime) -> int:
+    """Ask again for imports that stand still, their worker killed or their job lost; how many."""
+    advanced = func.coalesce(
+        Import.options["advanced_at"].as_string().cast(DateTime(timezone=True)), Import.created_at
+    )
+    stalled = session.scalars(
+        select(Import.id).where(Import.status == "running", advanced < now - STALLED)
+    ).all()
+    for import_id in stalled:
+        jobs.later(session, JOB, import_id)
+    return len(stalled)
 
 
 def by_id(session: Session, import_id: int) -> Import:
@@ -231,6 +246,7 @@ def _store(item: Import, chunk: Chunk) -> bool:
                 refused=Import.refused + len(stored.refusals),
                 opt_outs_kept=Import.opt_outs_kept + stored.opt_outs_kept,
                 bytes_read=_bytes_read(item, chunk),
+                options=Import.options.op("||")(literal({"advanced_at": now.isoformat()}, JSONB)),
             )
             .returning(Import)
             .execution_options(synchronize_session=False)
@@ -243,7 +259,7 @@ def _store(item: Import, chunk: Chunk) -> bool:
 
 
 def _refresh(item: Import, row: Import) -> None:
-    for name in ("rows", "created", "updated", "refused", "opt_outs_kept", "bytes_read"):
+    for name in ("rows", "created", "updated", "refused", "opt_outs_kept", "bytes_read", "options"):
         setattr(item, name, getattr(row, name))
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Text, func, select
 from sqlalchemy.orm import Session
 
-from app import ids
+from app import ids, jobs
 from app.audience import rules
 from app.audience.fields import unstorable
 from app.audience.models import Segment
@@ -33,6 +33,7 @@ def create(
     )
     session.add(segment)
     session.flush()
+    _index_later(session, segment)
     return segment
 
 
@@ -45,6 +46,7 @@ def update(session: Session, segment: Segment, fields: Mapping[str, Any], now: d
     if "rule" in fields and fields["rule"] != segment.rule:
         segment.rule = fields["rule"]
         segment.people, segment.counted_at = None, None
+        _index_later(session, segment)
     segment.updated_at = now
     session.flush()
 
@@ -107,6 +109,12 @@ def used_by(session: Session, segment: Segment) -> Sequence[Segment]:
         )
     )
     return [row for row in rows if segment.id in rules.segments_used(row.rule)]
+
+
+def _index_later(session: Session, segment: Segment) -> None:
+    """Attributes that a saved rule asks about get an index, in the background."""
+    if rules.attributes_used(segment.rule):
+        jobs.later(session, "index_attributes")
 
 
 def _check(

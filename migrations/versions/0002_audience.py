@@ -53,8 +53,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_contact")),
         sa.UniqueConstraint("external_id", name=op.f("uq_contact_external_id")),
     )
-    op.create_index("ix_contact_country_locale", "contact", ["country", "locale"], unique=False)
-    op.create_index("ix_contact_created_at", "contact", ["created_at"], unique=False)
+    op.create_index(
+        "ix_contact_country_locale",
+        "contact",
+        ["country", "locale"],
+        unique=False,
+        postgresql_where=sa.text("erased_at is null"),
+    )
+    op.create_index(
+        "ix_contact_created_at",
+        "contact",
+        ["created_at"],
+        unique=False,
+        postgresql_where=sa.text("erased_at is null"),
+    )
     op.create_index(
         "ix_contact_email", "contact", [sa.literal_column("lower(email)")], unique=False
     )

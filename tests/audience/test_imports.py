@@ -1,7 +1,7 @@
 """Importing people: what is stored, what is refused, and what an import may never do."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -218,6 +218,18 @@ def test_an_import_goes_on_where_it_was_interrupted(people: People) -> None:
     assert imports.run(people.last().id) == ImportResult(5_000, 5_000, 0)
     assert (people.last().created, people.last().status) == (5_000, "finished")
     assert len(people.all()) == 5_000
+
+
+def test_an_import_that_stands_still_is_asked_for_again(people: People) -> None:
+    with transaction() as session:
+        item = imports.upload(session, people.file("email\na@example.com\n"), "x", None, people.now)
+        imports.prepare(session, item, item.mapping)
+    with transaction() as session:
+        assert imports.resume_stalled(session, people.now + timedelta(minutes=1)) == 0
+        assert imports.resume_stalled(session, people.now + timedelta(minutes=3)) == 1
+    imports.run(item.id)
+    with transaction() as session:
+        assert imports.resume_stalled(session, people.now + timedelta(minutes=9)) == 0
 
 
 def test_two_runs_of_one_import_do_not_count_twice(people: People) -> None:

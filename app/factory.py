@@ -73,6 +73,7 @@ def engine_options() -> dict[str, Any]:
         "pool_timeout": 4,
         "pool_pre_ping": True,
         "pool_recycle": 1800,
+        "hide_parameters": True,  # they hold people's data, and errors are logged
         "json_serializer": _to_json,
         "json_deserializer": orjson.loads,
         "connect_args": {

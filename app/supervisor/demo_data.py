@@ -1,6 +1,6 @@
-"""Demo members, keys and data, made once per database while everything runs.
+"""Demo members, keys and data, made once per database.
 
-The work is done by `python -m app.demo`, which goes through the real pipeline. It leaves the
+The work is done by `python -m app.demo`, with the functions real data go through. It leaves the
 members' passwords and the keys in `var/demo.json`: nobody else knows them.
 """
 

@@ -90,9 +90,10 @@ def _start(
     shared = programs.environment(environ, settings, urls, place)
     keeper.start(programs.web(shared, place))
     _await_web(settings.var_dir, place, keeper)
+    # Before the workers, who would send the demo's past campaigns once more.
+    demo = demo_data(settings, shared, keeper, say)
     for program in programs.workers(shared):
         keeper.start(program)
-    demo = demo_data(settings, shared, keeper, say)
     return _facts(urls, shared, place, demo)
 
 

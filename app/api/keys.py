@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import clock
 from app import log as logs
 from app.accounts import api_keys, key_cache
+from app.accounts.audit import Actor
 from app.accounts.key_cache import KnownKey
 from app.accounts.models import SCOPES
 from app.api.problems import Refused
@@ -45,6 +46,11 @@ def caller() -> Caller:
     """Who asks, for `app.sending`."""
     key = current()
     return Caller("api", g.request_id, key.id, key.test)
+
+
+def actor() -> Actor:
+    """The key, for the audit trail."""
+    return Actor(current().name, "key", None, request.remote_addr)
 
 
 def has(scope: str) -> bool:

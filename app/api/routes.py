@@ -3,6 +3,7 @@
 from typing import Final
 
 from app.api import (
+    campaigns,
     contacts,
     devices,
     events,
@@ -21,4 +22,5 @@ BLUEPRINTS: Final[tuple[Operations, ...]] = (
     events.api,
     segments.api,
     templates.api,
+    campaigns.api,
 )

@@ -1,11 +1,11 @@
-"""Campaigns for lists: tabs with counts, filters, pages, and the figures of many at once."""
+"""Campaigns for lists: tabs with counts, filters, pages."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Select, func, or_, select, text
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.audience.models import Segment
@@ -70,11 +70,6 @@ def page(
     return rows, total
 
 
-def keys(session: Session, filters: Filters, limit: int) -> Sequence[int]:
-    """Keys of everything that matches: for acts on all of it."""
-    return session.scalars(_narrow(select(Campaign.id), filters).limit(limit)).all()
-
-
 def after(
     session: Session, status: str | None, before: int | None, limit: int
 ) -> Sequence[Campaign]:
@@ -105,30 +100,6 @@ def owners(session: Session) -> Sequence[int]:
     return session.scalars(
         select(Campaign.created_by).where(Campaign.created_by.is_not(None)).distinct()
     ).all()  # type: ignore[return-value]
-
-
-def totals(
-    session: Session, campaign_ids: Sequence[int]
-) -> dict[int, dict[tuple[str, str, str], int]]:
-    """campaign -> (channel, status, reason) -> messages there now, in one query for all."""
-    rows = session.execute(
-        text(
-            """
-            select campaign_id, channel, status, reason, sum(n)::bigint from (
-              select campaign_id, channel, status, reason, entered - "left" as n
-                from ledger_count where campaign_id = any(:campaigns)
-              union all
-              select campaign_id, channel, status, reason, entered - "left"
-                from ledger_delta where campaign_id = any(:campaigns)
-            ) counted group by 1, 2, 3, 4 having sum(n) <> 0
-            """
-        ),
-        {"campaigns": list(campaign_ids)},
-    )
-    found: dict[int, dict[tuple[str, str, str], int]] = {key: {} for key in campaign_ids}
-    for campaign, channel, status, reason, number in rows:
-        found[campaign][channel, status, reason] = number
-    return found
 
 
 def _narrow(chosen: Select[Any], filters: Filters) -> Select[Any]:

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from app import settings as herald_settings
+from app.accounts import key_cache, workspace
 from app.db import db
 from app.settings import Settings
 from tests.support.database import Database
@@ -49,6 +50,8 @@ def built_app(settings: Settings) -> Iterator[Flask]:
 @pytest.fixture
 def app(built_app: Flask, database: Database, valkey: "redis.Redis") -> Iterator[Flask]:
     """The application with nothing in its database and Valkey but what migrations put there."""
+    workspace.forget()
+    key_cache.forget()
     yield built_app
     with built_app.app_context():
         db.session.remove()

@@ -40,6 +40,8 @@ MAY: Final[Mapping[str, tuple[str, ...]]] = {
     "messages.find": STAFF,
     # What a message said is personal; a developer sees only what went to the sandbox.
     "messages.content": (OWNER, SUPPORT, DEVELOPER),
+    # Cancel a message that waits, send one again.
+    "messages.act": (OWNER, SUPPORT, DEVELOPER),
     "queues.view": WATCHERS,
     "queues.act": TECHNICAL,
     "providers.edit": TECHNICAL,

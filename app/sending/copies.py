@@ -3,16 +3,18 @@
 import zlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.sending.compose import copy_facts
 from app.sending.facts import Row
 from app.sending.models import Attempt, Copy
+
+_REWRITTEN_AT_ONCE: Final = 50
 
 
 def keep(session: Session, batch_id: int, rows: Sequence[Row], now: datetime) -> None:
@@ -40,3 +42,30 @@ def of(session: Session, notification_id: int) -> Mapping[str, Any] | None:
     facts: dict[str, Any] = orjson.loads(zlib.decompress(copy.facts))
     found = facts.get(str(notification_id))
     return {**found, "person": found} if found is not None else None
+
+
+def forget_person(session: Session, contact_id: int) -> int:
+    """Take everything that a person's messages were rendered with out of the copies.
+
+    For erasing a person; answers how many copies were rewritten.
+    """
+    rows = session.execute(
+        text(
+            """
+            select a.batch_id, array_agg(distinct a.notification_id::text)
+              from notification n join attempt a on a.notification_id = n.id
+             where n.contact_id = :contact group by a.batch_id order by a.batch_id
+            """
+        ),
+        {"contact": contact_id},
+    ).all()
+    doomed = {batch_id: set(keys) for batch_id, keys in rows}
+    for start in range(0, len(rows), _REWRITTEN_AT_ONCE):
+        part = [row[0] for row in rows[start : start + _REWRITTEN_AT_ONCE]]
+        kept = select(Copy).where(Copy.batch_id.in_(part)).with_for_update()
+        for copy in session.scalars(kept):
+            facts = orjson.loads(zlib.decompress(copy.facts))
+            left = {key: value for key, value in facts.items() if key not in doomed[copy.batch_id]}
+            copy.facts = zlib.compress(orjson.dumps(left), 1)
+        session.flush()
+    return len(rows)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from app import ids
@@ -13,6 +13,14 @@ from app.errors import NotFound
 from app.paging import Page, cut, decode_cursor
 from app.sending import copies
 from app.sending.models import Attempt, Batch, LaneState, Notification
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """Whom messages went to: known people, or a bare address nobody is known by."""
+
+    contact_ids: tuple[int, ...] = ()
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,7 @@ class Filters:
     test: bool | None = None
     since: datetime | None = None
     until: datetime | None = None
+    to: Addressee | None = None
 
 
 def by_public_id(session: Session, public_id: str) -> Notification:
@@ -73,6 +82,26 @@ def history_of_contact(
     return search(session, Filters(contact_id=contact_id), cursor, limit)
 
 
+def count_of_contact(session: Session, contact_id: int) -> int:
+    """How many messages a person was meant to get."""
+    counted = select(func.count()).select_from(Notification)
+    return session.scalar(counted.where(Notification.contact_id == contact_id)) or 0
+
+
+def last_handed(session: Session, contact_id: int) -> Mapping[tuple[str, int | None], datetime]:
+    """(channel, device key) -> when a person's address last took a message that did not fail."""
+    rows = session.execute(
+        select(Notification.channel, Notification.device_id, func.max(Notification.handed_at))
+        .where(
+            Notification.contact_id == contact_id,
+            Notification.status.in_(("accepted", "delivered")),
+            Notification.handed_at.is_not(None),
+        )
+        .group_by(Notification.channel, Notification.device_id)
+    )
+    return {(row[0], row[1]): row[2] for row in rows if row[2] is not None}
+
+
 def attempts_of(session: Session, key: int) -> Sequence[Attempt]:
     """Every call to a provider about this message, in order."""
     return session.scalars(
@@ -113,6 +142,13 @@ def _narrow(statement: Select[Notification], filters: Filters) -> Select[Notific
     for name, value in plain.items():
         if value is not None:
             statement = statement.where(getattr(Notification, name) == value)
+    if filters.to is not None:
+        statement = statement.where(
+            or_(
+                Notification.contact_id.in_(filters.to.contact_ids),
+                and_(Notification.contact_id.is_(None), Notification.address == filters.to.address),
+            )
+        )
     if filters.statuses:
         statement = statement.where(Notification.status.in_(filters.statuses))
     if filters.since is not None:

@@ -16,7 +16,7 @@ from app.db import transaction
 from app.sending import ledger, partitions, retention, sweep, watch
 from app.sending.engine import Engine
 from app.settings import Settings
-from app.tracking import fold
+from app.tracking import fold, receipts
 from app.tracking.models import Receipt
 from workers.process import Process
 
@@ -94,6 +94,7 @@ ALL: Final[Sequence[Task | SendingTask | Errand]] = (
     Errand("tell operators", 5, tell.untold),
     Task("make partitions", 3600, _make_partitions),
     Task("forget old answers", 3600, retention.forget_answers),
+    Task("forget old receipts", 60, receipts.forget),
     Task("prune stale devices", 3600, devices.prune),
     Task("go on with stalled imports", 30, imports.resume_stalled),
 )

@@ -14,11 +14,12 @@ from app.analytics.books import CHANNELS
 from app.analytics.progress import Progress, progress
 from app.analytics.reports import Report
 from app.campaigns.models import Campaign
-from app.sending import queries
+from app.sending import dead_letters, queries
 from app.sending.models import LaneState
 
 RUNNING: Final = ("launching", "sending", "paused")
 RAN: Final = ("sending", "paused", "sent", "cancelled")
+MANY: Final = 1000  # nobody needs to know how many more
 # A queue whose oldest batch has waited this long is slow.
 SLOW: Final = timedelta(seconds=60)
 
@@ -145,14 +146,8 @@ def attention(session: Session) -> Attention:
         .where(Incident.resolved_at.is_(None), Incident.acknowledged_at.is_(None))
     )
     paused = session.scalars(select(LaneState).where(LaneState.paused_at.is_not(None))).all()
-    dead = session.scalar(
-        text(
-            "select count(*) from (select 1 from notification where status = 'failed' "
-            "and discarded_at is null and reason <> 'recipient_dead' "
-            "and accepted_at > now() - interval '30 days' limit 1000) given_up"
-        )
-    )
-    return Attention(number or 0, worst, paused, dead or 0)
+    dead = dead_letters.count(session, MANY)
+    return Attention(number or 0, worst, paused, dead)
 
 
 def _sent_this_hour(session: Session, now: datetime) -> dict[str, int]:

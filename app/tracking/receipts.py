@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 import structlog
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -25,6 +25,8 @@ CHUNK: Final = 200
 CHUNK_BYTES: Final = 500_000  # about 2,000 events
 PARKED_FOR: Final = timedelta(minutes=5)
 MAX_TRIES: Final = 8
+# Long enough to look into what a provider said; its events are kept apart from this.
+KEPT_FOR: Final = timedelta(days=7)
 _PAUSES: Final = (2, 5, 15, 30, 60)  # seconds between looks for a message that is not known yet
 
 log = structlog.get_logger(__name__)
@@ -211,6 +213,18 @@ def _try_later(session: Session, receipt: Receipt, error: str, now: datetime) ->
     else:
         values["due_at"] = now + timedelta(seconds=min(2**tries, 300))
     session.execute(update(Receipt).where(Receipt.id == receipt.id).values(**values))
+
+
+def forget(session: Session, now: datetime, limit: int = 5_000) -> int:
+    """Delete old receipts that were applied, at most `limit` in one go; answers how many."""
+    old = (
+        select(Receipt.id)
+        .where(Receipt.applied_at.is_not(None), Receipt.received_at < now - KEPT_FOR)
+        .order_by(Receipt.id)
+        .limit(limit)
+    )
+    doomed = session.execute(delete(Receipt).where(Receipt.id.in_(old)).returning(Receipt.id))
+    return len(doomed.all())
 
 
 def waiting(session: Session) -> dict[str, int]:

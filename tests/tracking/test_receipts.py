@@ -318,3 +318,12 @@ def test_a_receipt_that_cannot_be_applied_is_put_off_and_the_others_are_applied(
     assert receipts.apply(world.session, world.now).receipts == 0
     later = receipts.apply(world.session, world.now + timedelta(minutes=1))
     assert later.failed == 1
+
+
+def test_what_was_applied_is_forgotten_after_a_week(world: World) -> None:
+    keep(world.session, [], world.now)
+    receipts.apply(world.session, world.now)
+    keep(world.session, [], world.now)
+    assert receipts.forget(world.session, world.now + timedelta(days=6)) == 0
+    assert receipts.forget(world.session, world.now + timedelta(days=8)) == 1
+    assert receipts.waiting(world.session) == {"sendgrid": 1}

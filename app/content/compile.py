@@ -27,7 +27,8 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "android": ("title", "subtitle", "body", "image", "url"),
 }
 TOKEN: Final = "__token"  # noqa: S105 -- the name of a template variable
-_BREAKS: Final = re.compile(r"\s*[\x00-\x1f\x7f\x85\u2028\u2029]+\s*")
+_BREAKS: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
+MAX_NESTING: Final = 150
 _PRINT_TOKEN: Final = f"{{{{ {TOKEN} }}}}"
 _PADDING: Final = "&#847;&zwnj;&nbsp;" * 60
 _HIDDEN: Final = (
@@ -157,7 +158,7 @@ class _Sources:
 
     def _read(self, channel: str, field: str, source: str) -> None:
         try:
-            tree = syntax.parse(environment_of(field), source)
+            tree = read(field, source)
             self.names |= syntax.roots(tree)
             self.paths.update(syntax.paths(tree))
             self.required.update(use.path for use in variables.uses(tree) if use.required)
@@ -165,6 +166,14 @@ class _Sources:
             self._problems.append(
                 Problem("error", channel, field, error.line, "syntax", error.message)
             )
+
+
+def read(field: str, source: str) -> nodes.Template:
+    """The checked tree of a field as it was written. Raises syntax.Refused."""
+    tree = syntax.parse(environment_of(field), source)
+    if field == "html" and markup.nesting(source) > MAX_NESTING:
+        raise syntax.Refused(f"Elements stand more than {MAX_NESTING} deep in each other.", 0)
+    return tree
 
 
 def fields_of(content: Content) -> Sequence[tuple[str, str, str]]:

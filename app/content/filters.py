@@ -28,7 +28,7 @@ MONTHS: Final = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
-_TAGS: Final = re.compile(r"<[^>]*>")
+_TAGS: Final = re.compile(r"<[^<>]*>")
 
 
 def for_templates(bounded: Bounded, spend: Spend) -> Iterator[tuple[str, Callable[..., Any]]]:

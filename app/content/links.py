@@ -11,18 +11,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from app.content.markup import has_mark
+from app.content.markup import REST_OF_TAG, has_mark
+from app.content.syntax import Refused
 
-_ANCHOR: Final = re.compile(
-    r"<(a|area|v:roundrect)\b((?:[^>\"']|\"[^\"]*\"|'[^']*')*)>", re.IGNORECASE
-)
-_HREF: Final = re.compile(r"(\shref\s*=\s*)(\"[^\"]*\"|'[^']*'|[^\s>]+)", re.IGNORECASE)
+_ANCHOR: Final = re.compile(r"<(a|area|v:roundrect)\b" + REST_OF_TAG, re.IGNORECASE)
+_HREF: Final = re.compile(r"(\shref\s{0,9}=\s{0,9})(\"[^\"]*\"|'[^']*'|[^\s>]+)", re.IGNORECASE)
 NO_TRACK: Final = re.compile(r"\sdata-track\s*=\s*[\"']?no\b", re.IGNORECASE)
-_TAG: Final = re.compile(r"<(?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
-_ALT: Final = re.compile(r"<img\b[^>]*\salt\s*=\s*[\"']([^\"']*)", re.IGNORECASE)
+_TAG: Final = re.compile(r"<[^<>]*>")
+_CLOSE: Final = re.compile(r"</a\b", re.IGNORECASE)
+_ALT: Final = re.compile(r"<img\b[^<>]*\salt\s*=\s*[\"']([^\"']*)", re.IGNORECASE)
 _TEXT_URL: Final = re.compile(r"https?://(?:[^\s<>\"'()]|\([^\s<>\"'()]*\))+", re.IGNORECASE)
 _TRAILING: Final = ".,;:!?)]}"
+MAX_LINKS: Final = 500
 _MAX_URL: Final = 2_000
+_LONGEST_LABEL: Final = 3_000  # characters between <a …> and </a>
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class LinkTable:
 
     known: Mapping[str, int] = field(default_factory=dict)
     found: dict[str, CompiledLink] = field(default_factory=dict)
+    _last: int = 0
 
     def number(self, url: str, label: str) -> int:
         """The number of a target, new or known."""
@@ -55,8 +58,12 @@ class LinkTable:
         return link.number
 
     def _next(self) -> int:
-        taken = [*self.known.values(), *(link.number for link in self.found.values())]
-        return max(taken, default=0) + 1
+        if len(self.found) >= MAX_LINKS:
+            raise Refused(f"There are more than {MAX_LINKS} different links.", 0)
+        if not self._last:
+            self._last = max(self.known.values(), default=0)
+        self._last += 1
+        return self._last
 
 
 def rewrite_html(marked_html: str, table: LinkTable, address: Callable[[int], str]) -> str:
@@ -113,8 +120,8 @@ def anchors(source: str) -> Iterator[Anchor]:
 
 def _label(marked_html: str, start: int) -> str:
     """What the link shows: its text, else the alternative text of its image."""
-    end = marked_html.lower().find("</a", start)
-    inside = marked_html[start : end if end >= 0 else start]
+    close = _CLOSE.search(marked_html, start, start + _LONGEST_LABEL)
+    inside = marked_html[start : close.start()] if close else ""
     text = " ".join(html.unescape(_TAG.sub(" ", inside)).split())
     if not text:
         alt = _ALT.search(inside)

@@ -9,11 +9,12 @@ from typing import Any, Final
 from jinja2 import TemplateSyntaxError
 
 from app.content import lint_html, lint_values, syntax
-from app.content.compile import FIELDS, environment_of, fields_of
+from app.content.compile import FIELDS, environment_of, fields_of, read
 from app.content.problems import Problem
 from app.content.shape import require_fields
 from app.content.sms_text import costly, measure, replacement
 
+MOST: Final = 100  # problems; nobody reads more at a time
 MAX_PUSH_BYTES: Final = 4_096
 _LOCKED_TITLE: Final = 65
 _LONG_SUBJECT: Final = 150
@@ -35,15 +36,14 @@ def check(
     found += _sms(content, klass)
     found += _push(content)
     order = {channel: position for position, channel in enumerate(FIELDS)}
-    return sorted(
-        found, key=lambda p: (p.severity != "error", order.get(p.channel, 9), p.line, p.field)
-    )
+    found.sort(key=lambda p: (p.severity != "error", order.get(p.channel, 9), p.line, p.field))
+    return found[:MOST]
 
 
 def _syntax(content: Mapping[str, Any]) -> Iterator[Problem]:
     for channel, field, source in fields_of(content):
         try:
-            syntax.parse(environment_of(field), source)
+            read(field, source)
         except syntax.Refused as error:
             yield Problem("error", channel, field, error.line, "syntax", error.message)
 

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from app.content import links, markup, syntax
+from app.content.compile import read
 from app.content.problems import Problem, Severity
-from app.content.sandbox import HTML
 
+MOST: Final = 50  # findings of one kind; each costs a walk through the text
 GMAIL_CLIP: Final = 102 * 1024
-_IMAGE: Final = re.compile(r"<img\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*>", re.IGNORECASE)
+_IMAGE: Final = re.compile(r"<img\b" + markup.REST_OF_TAG, re.IGNORECASE)
 _SRC: Final = re.compile(r"\ssrc\s*=\s*[\"']?([^\"'\s>]+)", re.IGNORECASE)
 _ALT: Final = re.compile(r"\salt\s*=", re.IGNORECASE)
 _SCHEME: Final = re.compile(r"(?:https?://[^/\s]+|mailto:|tel:|sms:|#|\{\{|hrld\d)", re.IGNORECASE)
@@ -29,9 +31,8 @@ def check(content: Mapping[str, Any], klass: str) -> Iterator[Problem]:
         yield Problem("error", "email", "html", 0, "no_unsubscribe", message)
     if not html:
         return
-    yield from _images(html)
-    yield from _links(html)
-    yield from _elements(html)
+    for look in (_images, _links, _elements):
+        yield from islice(look(html), MOST)
     yield from _weight(html)
 
 
@@ -86,7 +87,7 @@ def _elements(html: str) -> Iterator[Problem]:
 
 def _weight(html: str) -> Iterator[Problem]:
     try:
-        syntax.parse(HTML, html)
+        read("html", html)
     except syntax.Refused:
         return
     inlined = markup.inline_styles(markup.protect(html))

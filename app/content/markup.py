@@ -15,8 +15,20 @@ import css_inline
 from app.content.sandbox import HTML, TEXT, ContentEnvironment
 
 _MARK: Final = re.compile(r"(?:<!--|/\*)?hrld(\d+)q(?:=\"\")?(?:-->|\*/)?")
-_TAG_WITH_MARK: Final = re.compile(
-    r"<[a-z](?:[^>\"']|\"[^\"]*\"|'[^']*')*?hrld\d+q(?:[^>\"']|\"[^\"]*\"|'[^']*')*>", re.IGNORECASE
+# The rest of a tag after its name. Possessive and bounded, so that no input takes long.
+REST_OF_TAG: Final = r"((?:[^<>\"']++|\"[^\"]*+\"|'[^']*+'){0,200}+)>"
+_TAG: Final = re.compile(r"<[a-z]" + REST_OF_TAG, re.IGNORECASE)
+_BODY: Final = re.compile(r"<body\b" + REST_OF_TAG, re.IGNORECASE)
+_TAG_BEGINS: Final = re.compile(r"<!--|</?([a-zA-Z][\w:-]*)|<!")
+_TAG_GOES_ON: Final = re.compile(r"[>\"']")
+_TAG_NAME: Final = re.compile(r"<(/?)([a-zA-Z][\w:-]*)")
+_FOREIGN: Final = re.compile(r"<(?:svg|math)\b", re.IGNORECASE)
+_VOID: Final = frozenset({"br", "img", "hr", "meta", "link", "input", "col", "area", "wbr", "base"})
+_ENDS_BY_ITSELF: Final = frozenset(
+    {
+        *("p", "li", "td", "th", "tr", "tbody", "thead", "tfoot", "dt", "dd", "option"),
+        *("html", "head", "body", "colgroup", "caption"),
+    }
 )
 _RAW_TAGS: Final = ("style", "script", "title", "textarea")
 _INLINER: Final = css_inline.CSSInliner(
@@ -144,7 +156,7 @@ class _State:
         return self._in_tag(text, at)
 
     def _find_tag(self, text: str, at: int) -> int:
-        found = re.compile(r"<!--|</?([a-zA-Z][\w:-]*)|<!").search(text, at)
+        found = _TAG_BEGINS.search(text, at)
         if not found:
             return len(text)
         self._where = "comment" if found[0] == "<!--" else "tag"
@@ -152,7 +164,7 @@ class _State:
         return found.end()
 
     def _in_tag(self, text: str, at: int) -> int:
-        found = re.compile("[>\"']").search(text, at)
+        found = _TAG_GOES_ON.search(text, at)
         if not found:
             return len(text)
         if found[0] == ">":
@@ -162,12 +174,12 @@ class _State:
         return found.end()
 
     def _until(self, text: str, at: int, end: str) -> int:
-        found = text.lower().find(end, at)
-        if found < 0:
+        found = re.compile(end, re.IGNORECASE).search(text, at)
+        if not found:
             return len(text)
         self._where = "text" if end == "-->" else "tag"
         self._tag = ""
-        return found + len(end)
+        return found.end()
 
 
 def inline_styles(marked: Marked) -> str | None:
@@ -175,7 +187,7 @@ def inline_styles(marked: Marked) -> str | None:
 
     At-rules (`@media`) stay in a style element. None when a template part would be lost or moved.
     """
-    if any(map(_is_conditional, _TAG_WITH_MARK.finditer(marked.html))):
+    if any(_is_conditional(tag[0]) for tag in _TAG.finditer(marked.html)):
         return None
     try:
         html = _INLINER.inline(marked.html)
@@ -187,18 +199,44 @@ def inline_styles(marked: Marked) -> str | None:
     return html if marked.survived(html) else None
 
 
-def _is_conditional(tag: re.Match[str]) -> bool:
+def _is_conditional(tag: str) -> bool:
     """Whether attributes of this tag depend on a statement in a way that inlining would break."""
-    bare = re.sub(r"\"[^\"]*\"|'[^']*'", '""', tag[0])
+    if "hrld" not in tag:
+        return False
+    bare = re.sub(r"\"[^\"]*\"|'[^']*'", '""', tag)
     if not _MARK.search(re.sub(r"=\s*hrld\d+q", "", bare)):
         return False
     names = re.findall(r"\s([a-z][\w:-]*)\s*=", bare.lower())
     return "style" in names or len(names) != len(set(names))
 
 
+def nesting(html: str) -> int:
+    """About how deep elements stand in each other, at most; a table counts for its row and cell.
+
+    The inliner works recursively and would end the process on HTML that is nested thousands deep.
+    Elements whose end tag may be left out do not count, except inside SVG, where they nest.
+    """
+    ignored = _VOID if _FOREIGN.search(html) else _VOID | _ENDS_BY_ITSELF
+    open_tags: dict[str, int] = {}
+    depth = deepest = 0
+    for match in _TAG_NAME.finditer(html):
+        name = match[2].lower()
+        if name in ignored:
+            continue
+        weight = 4 if name == "table" else 1
+        if not match[1]:
+            open_tags[name] = open_tags.get(name, 0) + 1
+            depth += weight
+            deepest = max(deepest, depth)
+        elif open_tags.get(name):
+            open_tags[name] -= 1
+            depth -= weight
+    return deepest
+
+
 def prepend(html: str, piece: str) -> str:
     """Put a piece at the start of the body."""
-    found = re.search(r"<body\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*>", html, re.IGNORECASE)
+    found = _BODY.search(html)
     at = found.end() if found else 0
     return html[:at] + piece + html[at:]
 

@@ -12,7 +12,7 @@ from app.errors import FieldError, Invalid
 LONGEST: Final[Mapping[str, int]] = {
     "subject": 1_000,
     "preheader": 1_000,
-    "html": 500_000,
+    "html": 300_000,
     "text": 200_000,
     "body": 10_000,
     "title": 1_000,

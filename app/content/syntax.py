@@ -9,7 +9,7 @@ from jinja2 import TemplateSyntaxError, meta, nodes
 from app.content import filters
 from app.content.sandbox import TESTS, ContentEnvironment, budget
 
-MAX_SOURCE: Final = 500_000  # characters
+MAX_SOURCE: Final = 300_000  # characters
 MAX_NODES: Final = 20_000
 MAX_DEPTH: Final = 40
 MAX_LOOP_DEPTH: Final = 2

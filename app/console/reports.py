@@ -17,12 +17,11 @@ from app.analytics.reports import Report
 from app.audience import csv_cells
 from app.campaigns import lifecycle
 from app.campaigns.models import Campaign
-from app.console import access, chart_words, pages
+from app.console import access, chart_words, composer, pages
 from app.console.filters import zone
 from app.db import transaction
 
 blueprint = Blueprint("reports", __name__, url_prefix="/campaigns/<public_id>")
-DRAFTS: Final = {"draft": "audience", "scheduled": "review"}
 # Seconds between looks: often while it is being sent, seldom while late news may still come.
 SENDING_EVERY: Final = 2
 AFTERWARDS_EVERY: Final = 30
@@ -60,8 +59,9 @@ def show(public_id: str) -> AnyResponse:
     now = clock.now()
     with transaction() as session:
         campaign = lifecycle.by_public_id(session, public_id)
-        if campaign.status in DRAFTS:
-            return pages.go(f"/campaigns/{public_id}/{DRAFTS[campaign.status]}")
+        step = composer.first_step(session, campaign)
+        if step is not None:
+            return pages.go(step)
         context = _frame_of_results(session, campaign, public_id, now)
         return pages.page("reports/index.html", **context, **_charts(session, campaign, context))
 

@@ -14,6 +14,7 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from app import ids
+from app.audience import erased
 from app.errors import FieldError, Invalid
 from app.sending import batches, ledger
 from app.sending.models import Notification
@@ -39,6 +40,7 @@ def accept(
     """One answer per request, in order."""
     sources = find(session, requests, now)
     people = resolve(session, [request.to for request in requests])
+    erased.recall(session, _bare_addresses(requests), now)
     answers: list[Accepted | Invalid | None] = [None] * len(requests)
     drafts: list[Draft] = []
     for position, (request, source, person) in enumerate(
@@ -54,6 +56,13 @@ def accept(
     for draft, message in zip(drafts, messages, strict=True):
         grouped[draft.position].append(message)
     return [answer or Accepted(grouped[position]) for position, answer in enumerate(answers)]
+
+
+def _bare_addresses(requests: Sequence[SendRequest]) -> list[tuple[str, str]]:
+    """Addresses without a person behind them: somebody may have asked to be erased."""
+    emails = [("email", request.to.email) for request in requests if request.to.email]
+    phones = [("phone", request.to.phone) for request in requests if request.to.phone]
+    return emails + phones
 
 
 def _problems(request: SendRequest, source: Source | Invalid, now: datetime) -> list[FieldError]:
@@ -121,7 +130,7 @@ def _base(
         "reason": None,
         "send_after": request.send_at if later else None,
         "hold_reason": "scheduled" if later else None,
-        "contact_id": person.contact.id if person.contact else None,
+        "contact_id": person.contact_id,
         "topic_id": source.topic_id,
         "version_id": source.version_id,
         "data": dict(request.data) or None,

@@ -1,40 +1,45 @@
-"""From recipients to addresses: known people with their devices, or a bare address."""
+"""From recipients to addresses: known people with their devices, or a bare address.
+
+People named by their external id, the hot path, come from the cache. Nothing is decided with what
+it says: consent and suppressions are read from the database just before each send.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.audience import lookup
 from app.audience.models import Contact, Device
 from app.sending.requests import Recipient
+
+Addresses = Mapping[str, Sequence[tuple[str, int | None]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who a recipient turned out to be. `contact` None: a bare address, or nobody we know.
+    """Who a recipient turned out to be. `contact_id` None: a bare address, or nobody we know.
 
     `addresses` maps a channel to (address, device key) pairs.
     """
 
-    contact: Contact | None
+    contact_id: int | None
     known: bool
-    addresses: Mapping[str, Sequence[tuple[str, int | None]]]
+    addresses: Addresses
+
+
+NOBODY = Person(None, False, {})
 
 
 def resolve(session: Session, recipients: Sequence[Recipient]) -> list[Person]:
-    """Look all of them up with at most four queries; one Person per recipient, in order."""
-    by_external = _contacts(
-        session, Contact.external_id, {r.external_id for r in recipients if r.external_id}
-    )
-    by_id = _contacts(
-        session, Contact.id, {r.contact_id for r in recipients if r.contact_id is not None}
-    )
+    """Look all of them up with a few queries; one Person per recipient, in order."""
+    named = lookup.people(session, {r.external_id for r in recipients if r.external_id})
+    by_external = {key: _to_person(person, person.devices) for key, person in named.items()}
+    by_id = _by_id(session, {r.contact_id for r in recipients if r.contact_id is not None})
     by_token = _devices_by_token(session, {r.device[1] for r in recipients if r.device})
-    people = {**by_external, **by_id}
-    devices = _devices_of(session, {contact.id for contact in people.values()})
-    return [_person(recipient, people, devices, by_token) for recipient in recipients]
+    return [_person(recipient, by_external, by_id, by_token) for recipient in recipients]
 
 
 def addresses_of(
@@ -45,14 +50,17 @@ def addresses_of(
     if contact is None or contact.erased_at is not None:
         return []
     devices = _devices_of(session, {contact_id}) if channel in ("ios", "android") else {}
-    return _addresses(contact, devices.get(contact_id, ())).get(channel, [])
+    found = _to_person(contact, devices.get(contact_id, ()))
+    return found.addresses.get(channel, [])
 
 
-def _contacts(session: Session, column: Any, keys: set[Any]) -> dict[Any, Contact]:
+def _by_id(session: Session, keys: set[int]) -> dict[int, Person]:
     if not keys:
         return {}
-    rows = session.scalars(select(Contact).where(column.in_(keys), Contact.erased_at.is_(None)))
-    return {getattr(contact, column.key): contact for contact in rows}
+    living = select(Contact).where(Contact.id.in_(keys), Contact.erased_at.is_(None))
+    contacts = session.scalars(living).all()
+    devices = _devices_of(session, {contact.id for contact in contacts})
+    return {contact.id: _to_person(contact, devices.get(contact.id, ())) for contact in contacts}
 
 
 def _devices_of(session: Session, contact_ids: set[int]) -> dict[int, list[Device]]:
@@ -78,8 +86,8 @@ def _devices_by_token(session: Session, tokens: set[str]) -> dict[str, Device]:
 
 def _person(
     recipient: Recipient,
-    people: Mapping[Any, Contact],
-    devices: Mapping[int, Iterable[Device]],
+    by_external: Mapping[str, Person],
+    by_id: Mapping[int, Person],
     by_token: Mapping[str, Device],
 ) -> Person:
     if recipient.email:
@@ -90,15 +98,34 @@ def _person(
         platform, token = recipient.device
         device = by_token.get(token)
         return Person(None, True, {platform: [(token, device.id if device else None)]})
-    contact = people.get(recipient.external_id or recipient.contact_id)
-    if contact is None:
-        return Person(None, False, {})
-    return Person(contact, True, _addresses(contact, devices.get(contact.id, ())))
+    if recipient.external_id:
+        return by_external.get(recipient.external_id, NOBODY)
+    return by_id.get(recipient.contact_id or 0, NOBODY)
 
 
-def _addresses(
-    contact: Contact, devices: Iterable[Device]
-) -> dict[str, list[tuple[str, int | None]]]:
+class _Reachable(Protocol):
+    """A row of `contact`, or a person from the cache."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def email(self) -> str | None: ...
+    @property
+    def phone(self) -> str | None: ...
+
+
+class _Phone(Protocol):
+    """A row of `device`, or one from the cache."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def platform(self) -> str: ...
+    @property
+    def token(self) -> str: ...
+
+
+def _to_person(contact: _Reachable, devices: Iterable[_Phone]) -> Person:
     found: dict[str, list[tuple[str, int | None]]] = {}
     if contact.email:
         found["email"] = [(contact.email, None)]
@@ -106,4 +133,4 @@ def _addresses(
         found["sms"] = [(contact.phone, None)]
     for device in devices:
         found.setdefault(device.platform, []).append((device.token, device.id))
-    return found
+    return Person(contact.id, True, found)

@@ -1,21 +1,23 @@
 """The database's shape: bring it up to date, or ask whether it is.
 
-Alembic without an ini file; the steps are in `migrations/versions`, one head.
+Alembic without an ini file; the steps are in `migrations/versions`, one head. Alembic itself is
+imported only when there is something to do: every process asks, hardly any has to act.
 """
 
 import re
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 FOLDER: Final = Path(__file__).resolve().parent.parent / "migrations"
 _LOCK: Final = 0x68_65_72_61  # one migration at a time, whoever starts first
+_REVISION: Final = re.compile(r'^revision = "(\w+)"$', re.MULTILINE)
 _PARTITION: Final = re.compile(r"_\d{4}_\d{2}$")
 
 
@@ -30,6 +32,8 @@ def upgrade(url: str, revision: str = "head") -> str | None:
         try:
             if revision == "head" and current(connection) == head():
                 return head()  # without the tables' modules: a start is quick when nothing is due
+            from alembic import command
+
             command.upgrade(_config(connection), revision)
             connection.commit()
             return current(connection)
@@ -41,15 +45,21 @@ def upgrade(url: str, revision: str = "head") -> str | None:
 
 def downgrade(url: str, revision: str) -> None:
     """Undo the steps after `revision` (`base` undoes all, with all data)."""
+    from alembic import command
+
     with _engine(url).connect() as connection:
         command.downgrade(_config(connection), revision)
         connection.commit()
 
 
 @cache
-def head() -> str | None:
-    """The newest revision this code knows."""
-    return ScriptDirectory(str(FOLDER)).get_current_head()
+def head() -> str:
+    """The newest revision this code knows: that of the last file."""
+    last = max((FOLDER / "versions").glob("*.py"))
+    found = _REVISION.search(last.read_text(encoding="utf-8"))
+    if found is None:
+        raise LookupError(f"{last} names no revision.")
+    return found.group(1)
 
 
 def current(connection: Connection) -> str | None:
@@ -75,7 +85,9 @@ def _engine(url: str) -> Engine:
     return create_engine(url, poolclass=NullPool)
 
 
-def _config(connection: Connection) -> Config:
+def _config(connection: Connection) -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
     config.set_main_option("path_separator", "os")

@@ -11,6 +11,7 @@ from app.content.compile import environment_of, fields_of
 from app.content.problems import Problem
 
 _LONGEST_VALUE = 40
+_FIELD_WORDS = {"html": "", "body": "", "": "", "preheader": ", preview text"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def state_of(content: Mapping[str, Any], findings: Sequence[Finding], channel: s
 def _finding(problem: Problem, at: Place) -> Finding:
     where = place_of(problem.channel, problem.field)
     channel = words.channel(problem.channel).label
-    field = "" if problem.field in ("html", "body", "") else f", {problem.field}"
+    field = _FIELD_WORDS.get(problem.field, f", {problem.field}")
     here = at.holds(problem.channel, problem.field)
     return Finding(problem, here, where.key, "" if here else channel + field)
 

@@ -5,7 +5,7 @@ overwritten and the writer is told whose version to look at.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from app import clock
-from app.accounts import audit, members
+from app.accounts import audit, members, workspace
 from app.audience import topics
 from app.audience.models import Topic
 from app.campaigns import uses
@@ -79,6 +79,8 @@ def save(public_id: str) -> AnyResponse:
             return response
     look = content_stage.look(request.form)
     target = forms.text("go") or at.key
+    if at.part == "text" and target != at.key:
+        look = replace(look, width="phone")
     query = urlencode({"at": target, **look.but()})
     return pages.go(f"{url_for('template_editor.show', public_id=public_id)}?{query}")
 
@@ -108,6 +110,7 @@ def stage(public_id: str) -> AnyResponse:
         at = content_form.place(request.args.get("at", ""))
         saved = Saved(version.content if version else {}, _sample(version), {})
         context = _context(session, public_id, template, version, at, saved)
+    context["variables_too"] = True
     home = f"{url_for('template_editor.show', public_id=public_id)}?{urlencode(request.args)}"
     return pages.fragment("templates/_stage.html", home, **context)
 
@@ -288,7 +291,7 @@ def _context(
         saved.content,
         saved.sample_data,
         at.channel,
-        content_stage.look(request.values),
+        _look(at),
         may_see_people=access.may("people.find"),
     )
     panel = content_panel.build(saved.content, saved.sample_data, topic.klass, at, stage.values)
@@ -323,8 +326,15 @@ def _context(
         "size": content_stage.sms_size(_body(saved.content)),
         "data_lines": content_form.write_data(saved.content.get(at.channel, {}).get("data", {})),
         "linked": content_stage.linked,
+        "sender": workspace.get(session).name,
         "may_edit": access.may("templates.edit") and template.archived_at is None,
     }
+
+
+def _look(at: Place) -> content_stage.Look:
+    """How the preview is looked at; beside the text part it shows the text part."""
+    seen = content_stage.look(request.values)
+    return replace(seen, width="text") if at.part == "text" else seen
 
 
 def _body(content: Mapping[str, Any]) -> str:

@@ -1,5 +1,7 @@
 """The demo's templates are an example to follow: no problems, and they split into shells."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,10 +10,20 @@ from app.content import lint
 from app.content.compile import compile_content
 from app.content.render import RenderedEmail, RenderFailure, RenderRow, render_batch
 from app.demo import catalogue
-from app.demo.content import read_all
 
+FOLDER = Path(catalogue.__file__).parent / "templates"
 KLASSES = {key: klass for key, _name, klass, _description, _default in catalogue.TOPICS}
-TEMPLATES = read_all()
+
+
+def read(path: Path) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    page = path.parent / "email.html"
+    if page.exists():
+        told["content"]["email"]["html"] = page.read_text(encoding="utf-8")
+    return told
+
+
+TEMPLATES = {path.parent.name: read(path) for path in sorted(FOLDER.glob("*/template.json"))}
 
 
 @pytest.fixture(params=TEMPLATES)

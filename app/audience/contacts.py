@@ -68,9 +68,10 @@ def create(session: Session, change: Mapping[str, Any], now: datetime) -> Contac
     if external_id and session.scalar(select(Contact.id).where(Contact.external_id == external_id)):
         raise Conflict(f"There is already a person with the id {external_id!r}.")
     rest = {name: value for name, value in change.items() if name != "external_id"}
-    if not external_id and not (rest.get("email") or rest.get("phone")):
-        raise Invalid.one("/email", "missing", "Give an e-mail address, a phone number or an id.")
     clean, errors = fields.check(rest)
+    if not external_id and not (rest.get("email") or rest.get("phone")):
+        words = "Give an e-mail address, a phone number or an id."
+        errors.insert(0, FieldError("/email", "missing", words))
     if external_id and (problem := fields.check_external_id(external_id)):
         errors.insert(0, FieldError("/external_id", "invalid_external_id", problem))
     if errors:

@@ -77,9 +77,9 @@ def _unseen_alerts(session: Session) -> int:
 
 
 def _groups(session: Session, typed: str) -> list[Group]:
-    exact = _by_id(session, typed)
-    if exact is not None:
-        return [("By its ID", [exact])]
+    if ids.decode(typed.partition("_")[0], typed) is not None:
+        exact = _by_id(session, typed)
+        return [("By its ID", [exact] if exact else [])]
     return [
         ("People", _people(session, typed)),
         ("Campaigns", _campaigns(session, typed)),

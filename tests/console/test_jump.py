@@ -29,7 +29,7 @@ def test_an_id_is_offered_alone_whatever_it_stands_for(app: Flask, signed_in: Si
         found = jump(owner, public_id)
         assert f'href="{page}{public_id}"' in found
         assert found.count('role="option"') == 1
-    assert "Nothing found" in jump(owner, "ntf_0000000000000")
+    assert "Nothing found" in jump(owner, ids.encode("ntf", 4711))
 
 
 def test_people_are_found_by_name_address_and_number(app: Flask, signed_in: SignIn) -> None:

@@ -76,7 +76,6 @@ class Past:
     channels: tuple[str, ...]
     opened: float
     clicked: float
-    strategy: str = "all"
 
 
 PAST: Final = (
@@ -125,7 +124,6 @@ PAST: Final = (
         ("email", "sms"),
         0.44,
         0.101,
-        "first",
     ),
     Past("Halloween pumpkins", 23, "offers", "offer", "Everyone", ("email",), 0.35, 0.048),
     Past(
@@ -148,6 +146,5 @@ PAST: Final = (
         ("email", "ios", "android"),
         0.33,
         0.055,
-        "first",
     ),
 )

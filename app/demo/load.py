@@ -13,14 +13,18 @@ from app.audience import consent, contacts, segments, suppressions, topics
 from app.audience.consent import Choice
 from app.audience.models import Contact, Device
 from app.audience.suppressions import Entry
+from app.content.models import Template, TemplateVersion
 from app.db import transaction
 from app.demo import catalogue, past, people
 from app.demo.content import publish_all
 from app.demo.past import House
+from app.sending import accept
+from app.sending.requests import Caller, Recipient, SendRequest
 from app.settings import Settings
 
 PEOPLE: Final = 5_000
 CHUNK: Final = 1_000
+REQUESTS: Final = 60
 MEMBERS: Final = (
     ("owner", "Maya Lindqvist"),
     ("marketer", "Tom Adeyemi"),
@@ -49,6 +53,7 @@ def load(settings: Settings, now: datetime) -> Mapping[str, Any]:
     house = _house(now)
     for plan in catalogue.PAST:
         past.run(house, plan, now)
+    _requests(now)
     _analyse()
     return {"members": staff, "keys": keys}
 
@@ -181,6 +186,27 @@ def _house(now: datetime) -> House:
             for name, description, rule in catalogue.SEGMENTS
         }
     return House({key: topic.id for key, topic in by_key.items()}, saved, versions, member_id)
+
+
+def _requests(now: datetime) -> None:
+    """What the shop's services asked for this morning: workers send it for real, to the sandbox."""
+    wanted = ("order-shipped", "payment-receipt", "sign-in-code")
+    with transaction() as session:
+        found = session.execute(
+            select(Template.key, TemplateVersion.sample_data)
+            .join(TemplateVersion, TemplateVersion.id == Template.published_version_id)
+            .where(Template.key.in_(wanted))
+        )
+        data = {row.key: row.sample_data for row in found}
+        requests = [
+            SendRequest(
+                to=Recipient(external_id=f"u-{1000 + number}"),
+                template=wanted[number % len(wanted)],
+                data=data[wanted[number % len(wanted)]],
+            )
+            for number in range(1, REQUESTS + 1)
+        ]
+        accept.accept(session, requests, Caller("api", "req_demo"), now)
 
 
 def _segment(name: str, rule: Mapping[str, Any], description: str) -> Mapping[str, Any]:

@@ -73,7 +73,6 @@ def _launch(house: House, plan: Past, launched: datetime) -> int:
             name=plan.name,
             topic_id=house.topics[plan.topic],
             channels=list(plan.channels),
-            strategy=plan.strategy,
             include_segments=[house.segments[plan.segment]],
             version_id=version.id,
             created_by=house.member_id,

@@ -2,7 +2,20 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Select, and_, column, func, insert, or_, select, table, text
+from sqlalchemy import (
+    BigInteger,
+    Select,
+    and_,
+    column,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    table,
+    text,
+    true,
+)
 from sqlalchemy.orm import Session
 
 from app.audience import rules
@@ -29,10 +42,10 @@ def matching(session: Session, campaign: Campaign) -> Select[int]:
         for key in campaign.exclude_segments
         if key in segments
     ]
-    together = and_(*include) if campaign.include_match == "all" else or_(*include)
+    together = and_(true(), *include) if campaign.include_match == "all" else or_(false(), *include)
     return (
         select(Contact.id)
-        .where(Contact.erased_at.is_(None), together if include else text("false"), *exclude)
+        .where(Contact.erased_at.is_(None), together if include else false(), *exclude)
         .order_by(Contact.id)
     )
 

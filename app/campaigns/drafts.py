@@ -15,7 +15,6 @@ from app.errors import Conflict, FieldError, Invalid, NotFound
 NAME_MAX: Final = 120
 MOST_SEGMENTS: Final = 20
 LONGEST_EXPIRY_HOURS: Final = 720
-_PLAIN: Final = ("strategy", "include_match", "quiet_hours")
 _SCHEDULE: Final = ("wall_time", "zone")
 
 
@@ -94,11 +93,11 @@ def save(
     if problems:
         raise Invalid(problems)
     before = _state(campaign)
+    if "wall_time" in fields:  # first: a refusal leaves everything as it was
+        lifecycle.set_schedule(campaign, fields["wall_time"], fields.get("zone"), now)
     for name, value in fields.items():
         if name not in _SCHEDULE:
             setattr(campaign, name, value.strip() if name == "name" else value)
-    if "wall_time" in fields:
-        lifecycle.set_schedule(campaign, fields["wall_time"], fields.get("zone"), now)
     if _state(campaign) != before:
         touched(campaign, member_id, now)
     session.flush()

@@ -36,9 +36,9 @@ def set_schedule(
     campaign: Campaign, wall_time: str | None, zone: str | None, now: datetime
 ) -> None:
     """At a wall time in a zone, or (None) as soon as it is launched. Raises Invalid."""
+    campaign.send_at = schedule.moment(wall_time, zone or "UTC", now) if wall_time else None
     campaign.wall_time = wall_time
     campaign.zone = zone
-    campaign.send_at = schedule.moment(wall_time, zone or "UTC", now) if wall_time else None
 
 
 def approve(session: Session, campaign_id: int, member_id: int | None, now: datetime) -> Campaign:

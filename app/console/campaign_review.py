@@ -109,14 +109,21 @@ def _page(session: Session, campaign: Campaign, errors: Any = None) -> Response:
     return pages.page("campaigns/review.html", **context)
 
 
-def _thumbs(session: Session, campaign: Campaign) -> Sequence[tuple[str, Rendered | None]]:
-    """Each channel's message for one person; None where it cannot be rendered."""
+def _thumbs(
+    session: Session, campaign: Campaign
+) -> Sequence[tuple[Sequence[str], Rendered | None]]:
+    """Each message for one person, phones that say the same together; None: cannot be rendered."""
     version = content.version_of(session, campaign)
     written = version.content if version else {}
     look, may_see = content_stage.Look(), access.may("people.find")
-    shown = []
+    shown: list[tuple[list[str], Rendered | None]] = []
     for channel in campaign.channels:
         built = content_stage.build(session, written, {}, channel, look, may_see_people=may_see)
         fine = built.result is not None and not isinstance(built.result, RenderFailure)
-        shown.append((channel, built.result if fine else None))
+        result = built.result if fine else None
+        twin = next((names for names, other in shown if result and other == result), None)
+        if twin is None:
+            shown.append(([channel], result))
+        else:
+            twin.append(channel)
     return shown

@@ -117,8 +117,12 @@ def conflict(session: Session, public_id: str, refused: EditedElsewhere) -> Resp
 
 
 def invalid(refused: Invalid) -> Response:
-    """422: what is wrong with what was typed; it stays in the fields."""
-    return _refusal("campaigns/_invalid.html", 422, errors=refused.by_field())
+    """422: what is wrong with what was typed; it stays in the fields.
+
+    An autosave does not take the focus away from the field that is being typed in.
+    """
+    asked = not request.path.rpartition("/")[2].startswith("_")
+    return _refusal("campaigns/_invalid.html", 422, errors=refused.by_field(), asked=asked)
 
 
 def _refusal(template: str, status: int, **context: Any) -> Response:

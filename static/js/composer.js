@@ -1,5 +1,5 @@
 /* The composer: put channels in order by dragging or with the arrow keys, put variables into the
-   field that was last used, keep figures in place while new ones are counted. */
+   field that was last used, mend what the lint found, keep figures in place while new ones are counted. */
 (() => {
   "use strict";
   const { $, $$, on } = window.Herald;
@@ -76,6 +76,17 @@
     const into = field?.isConnected ? field : $("[data-takes-variables]");
     if (!into) return;
     into.setRangeText(choice.dataset.variable, into.selectionStart, into.selectionEnd, "end");
+    into.dispatchEvent(new Event("input", { bubbles: true }));
+    into.focus();
+  });
+
+  on("click", (event) => {
+    const fix = event.target.closest("[data-fix]");
+    const into = fix && document.getElementById("step-form").elements[fix.dataset.fix];
+    if (!into) return;
+    const at = into.value.indexOf(fix.dataset.fixFind);
+    if (at < 0) return;
+    into.setRangeText(fix.dataset.fixBy, at, at + fix.dataset.fixFind.length, "end");
     into.dispatchEvent(new Event("input", { bubbles: true }));
     into.focus();
   });

@@ -1,0 +1,96 @@
+"""Review and launch: errors block, large sends are typed, what is on its way can be stopped."""
+
+import pytest
+from flask import Flask
+
+from app.accounts.models import AuditEntry
+from app.console import campaign_review
+from app.db import transaction
+from tests.console.workshop import Workshop, furnish
+from tests.support.members import SignIn
+
+FUTURE = {"when": "at", "date": "2031-05-02", "time": "09:00", "zone": "Europe/London"}
+
+
+@pytest.fixture
+def shop(app: Flask, signed_in: SignIn) -> Workshop:
+    """A draft that may be launched; two people would get it."""
+    made = furnish(app, signed_in("marketer"))
+    made.choose_audience()
+    made.write_letter()
+    return made
+
+
+def actions(app: Flask) -> list[str]:
+    with app.app_context(), transaction() as session:
+        return [entry.action for entry in session.query(AuditEntry)]
+
+
+def test_an_empty_draft_cannot_be_launched(app: Flask, signed_in: SignIn) -> None:
+    empty = furnish(app, signed_in("marketer"))
+    page = empty.get("review").text
+    assert "Choose at least one segment" in page
+    answer = empty.post("launch", number="0")
+    assert answer.status_code == 422
+    assert empty.campaign().status == "draft"
+
+
+def test_launching_leads_to_the_report_and_is_written_down(app: Flask, shop: Workshop) -> None:
+    assert "Send to 2 people" in shop.get("review").text
+    answer = shop.post("launch", number="2")
+    assert answer.status_code == 303
+    assert answer.location == shop.path
+    assert shop.campaign().status == "launching"
+    assert "campaign.launch" in actions(app)
+    assert shop.browser.get(f"{shop.path}/audience").location == shop.path
+
+
+def test_a_launch_of_something_that_was_changed_is_refused(shop: Workshop) -> None:
+    answer = shop.post("launch", number="2", revision=1)
+    assert answer.status_code == 409
+    assert shop.campaign().status == "draft"
+
+
+def test_an_audience_that_grew_is_looked_at_again(app: Flask, signed_in: SignIn) -> None:
+    crowd = furnish(app, signed_in("marketer"), people=40)
+    crowd.choose_audience()
+    crowd.write_letter()
+    answer = crowd.post("launch", number="2")
+    assert answer.status_code == 422
+    assert "39 people would get it now, not 2" in answer.text
+
+
+def test_over_a_thousand_the_number_is_typed(app: Flask, signed_in: SignIn) -> None:
+    many = campaign_review.TYPED_FROM + 2
+    crowd = furnish(app, signed_in("marketer"), people=many)
+    crowd.choose_audience()
+    crowd.write_letter()
+    number = str(many - 1)
+    assert crowd.post("launch", number=number).status_code == 422
+    assert crowd.post("launch", number=number, typed="1,001").status_code == 303
+
+
+def test_a_scheduled_campaign_can_be_unscheduled(app: Flask, shop: Workshop) -> None:
+    assert shop.post("schedule", **FUTURE).status_code == 303
+    assert "Schedule for Fri 2 May 2031, 09:00" in shop.get("review").text
+    shop.post("launch", number="2")
+    assert shop.campaign().status == "scheduled"
+    assert shop.browser.get(shop.path).location.endswith("/review")
+    shop.post("unschedule")
+    assert shop.campaign().status == "draft"
+    assert {"campaign.schedule", "campaign.unschedule"} <= set(actions(app))
+    shop.write_letter(subject="Changed after all")
+    assert "Changed after all" in shop.get("content/email").text
+
+
+def test_cancelling_wants_the_number_typed(shop: Workshop) -> None:
+    shop.post("launch", number="2")
+    assert shop.post("cancel", number="2", typed="").status_code == 422
+    assert shop.post("cancel", number="2", typed="2").status_code == 303
+    assert shop.campaign().status == "cancelled"
+
+
+def test_nothing_is_posted_without_the_form_token(app: Flask, shop: Workshop) -> None:
+    del shop.browser.environ_base["HTTP_X_CSRFTOKEN"]
+    assert shop.post("launch", number="2").status_code == 400
+    assert shop.campaign().status == "draft"

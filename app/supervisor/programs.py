@@ -13,7 +13,6 @@ from app.supervisor.child import Program
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 WEB_WORKERS: Final = 2
-WEB_THREADS: Final = 8
 SANDBOX_PORT: Final = 8025
 SMTP_PORT: Final = 8026
 
@@ -113,13 +112,9 @@ def web(environ: Mapping[str, str], place: Place) -> Program:
 
 
 def web_command(host: str, port: int, workers: int) -> list[str]:
-    """Command line of the web server: `workers` processes of a few threads each."""
-    command = python("granian", "--interface", "wsgi", "--no-ws", "--log-level", "info")
-    command += ["--host", host, "--port", str(port)]
-    command += ["--workers", str(workers), "--blocking-threads", str(WEB_THREADS)]
-    # Below the time the supervisor gives everyone to stop.
-    command += ["--respawn-failed-workers", "--workers-kill-timeout", "8"]
-    return [*command, "wsgi:app"]
+    """Command line of the web server with so many processes that answer."""
+    command = python("app.cli.serve", "--host", host, "--port", str(port))
+    return [*command, "--workers", str(workers)]
 
 
 def python(module: str, *arguments: str) -> list[str]:

@@ -119,7 +119,7 @@ def test_another_shell_finds_its_servers(up: Up) -> None:
     assert found.stdout.strip() == up.facts()["database_url"]
 
 
-@pytest.mark.parametrize("words", ["--lane bulk", "granian", "bin/postgres", "valkey-server"])
+@pytest.mark.parametrize("words", ["--lane bulk", "app.cli.serve", "bin/postgres", "valkey-server"])
 def test_what_is_killed_is_started_again(up: Up, words: str) -> None:
     assert eventually(lambda: up.pid_of(words))
     victim = up.pid_of(words)

@@ -14,10 +14,6 @@ _FACTOR: Final = 0x9E3779B97F4A7C15
 _INVERSE: Final = pow(_FACTOR, -1, 1 << 64)
 _LENGTH: Final = 13
 
-PREFIXES: Final = frozenset(
-    {"ntf", "con", "dev", "top", "tpl", "ver", "seg", "cmp", "key", "evt", "mem", "imp", "inc"}
-)
-
 
 def encode(prefix: str, key: int) -> str:
     """`encode("ntf", 1)` -> `ntf_…`; `key` is a positive bigint."""

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.audience.models import Topic
-from app.content import templates, variables
+from app.audience import topics
+from app.audience.topics import TopicFacts
+from app.content import drafts, lookup, variables
 from app.content.compile import CompiledVersion
-from app.content.models import Template
+from app.content.lookup import Known
 from app.content.versions import compiled
 from app.errors import FieldError, Invalid
 from app.sending.requests import SendRequest
@@ -47,67 +47,47 @@ class Source:
 def find(
     session: Session, requests: Sequence[SendRequest], now: datetime
 ) -> list[Source | Invalid]:
-    """The source of each request, looked up with one query for templates and one for topics."""
-    by_key = _templates(session, {r.template for r in requests if r.template})
-    topics = _topics(session, {r.topic for r in requests if r.topic})
-    return [_source(session, request, by_key, topics, now) for request in requests]
-
-
-def _templates(session: Session, keys: set[str]) -> dict[str, tuple[int | None, int, str]]:
-    if not keys:
-        return {}
-    rows = session.execute(
-        select(Template.key, Template.published_version_id, Topic.id, Topic.klass)
-        .join(Topic, Topic.id == Template.topic_id)
-        .where(Template.key.in_(keys), Template.archived_at.is_(None))
-    )
-    return {key: (version, topic, klass) for key, version, topic, klass in rows}
-
-
-def _topics(session: Session, keys: set[str]) -> dict[str, tuple[int, str]]:
-    if not keys:
-        return {}
-    rows = session.execute(
-        select(Topic.key, Topic.id, Topic.klass).where(
-            Topic.key.in_(keys), Topic.archived_at.is_(None)
-        )
-    )
-    return {key: (topic, klass) for key, topic, klass in rows}
+    """The source of each request; templates and topics come from the cache where possible."""
+    known = lookup.by_keys(session, {r.template for r in requests if r.template})
+    by_key = topics.facts(session)
+    by_id = {topic.id: topic for topic in by_key.values()}
+    return [_source(session, request, known, by_key, by_id, now) for request in requests]
 
 
 def _source(
     session: Session,
     request: SendRequest,
-    by_key: Mapping[str, tuple[int | None, int, str]],
-    topics: Mapping[str, tuple[int, str]],
+    known: Mapping[str, Known],
+    by_key: Mapping[str, TopicFacts],
+    by_id: Mapping[int, TopicFacts],
     now: datetime,
 ) -> Source | Invalid:
     if request.template:
-        found = by_key.get(request.template)
+        found = known.get(request.template)
         if found is None:
             message = f"There is no template with the key {request.template!r}."
             return Invalid.one("/template", "unknown_template", message)
-        version_id, topic_id, klass = found
-        if version_id is None:
+        if found.version_id is None:
             message = f"The template {request.template!r} has no published version yet."
             return Invalid.one("/template", "unpublished_template", message)
-    else:
-        topic = topics.get(request.topic or "")
-        if topic is None:
-            message = "One-off content needs the key of a topic that exists."
-            return Invalid.one("/topic", "unknown_topic", message)
-        topic_id, klass = topic
-        if request.version_id is not None:
-            version_id = request.version_id
-        else:
-            try:
-                version_id = templates.freeze(session, dict(request.content or {}), None, now)
-            except Invalid as refused:
-                return Invalid(
-                    [
-                        FieldError("/content" + field.pointer, field.code, field.message)
-                        for field in refused.fields
-                    ]
-                )
+        return _with_version(session, found.version_id, by_id[found.topic_id])
+    topic = by_key.get(request.topic or "")
+    if topic is None:
+        message = "One-off content needs the key of a topic that exists."
+        return Invalid.one("/topic", "unknown_topic", message)
+    version_id = request.version_id
+    if version_id is None:
+        try:
+            version_id = drafts.freeze(session, dict(request.content or {}), None, now)
+        except Invalid as refused:
+            return Invalid([_below_content(field) for field in refused.fields])
+    return _with_version(session, version_id, topic)
+
+
+def _with_version(session: Session, version_id: int, topic: TopicFacts) -> Source:
     version = compiled(session, version_id)
-    return Source(version_id, topic_id, klass, version, tuple(version.channels))
+    return Source(version_id, topic.id, topic.klass, version, tuple(version.channels))
+
+
+def _below_content(field: FieldError) -> FieldError:
+    return FieldError("/content" + field.pointer, field.code, field.message)

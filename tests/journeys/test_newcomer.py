@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from app import jobs
-from app.audience import segments
+from app.audience import segments, topics
 from app.audience.models import Contact, Topic
 from app.bench.send import content
 from app.campaigns import lifecycle, waterfall
@@ -95,8 +95,8 @@ def everyone(herald: Herald, tmp_path_factory: pytest.TempPathFactory) -> int:
     result = json.loads(printed.strip().splitlines()[-1])
     assert result == {"rows": PEOPLE, "imported": PEOPLE - WRONG, "refused": WRONG}
     with transaction() as session:
-        if not session.scalar(select(Topic.id).where(Topic.key == "newsletter")):
-            session.add(Topic(key="newsletter", name="Newsletter", klass="marketing"))
+        wanted = {"key": "newsletter", "name": "Newsletter", "klass": "marketing"}
+        topics.create(session, wanted, datetime.now(UTC))
         fields: dict[str, Any] = {"name": "Everyone", "rule": {"all": []}}
         return segments.create(session, fields, None, datetime.now(UTC)).id
 
@@ -161,8 +161,8 @@ def test_a_thousand_calls_with_two_hundred_repeated_keys_make_eight_hundred_mess
 ) -> None:
     key = herald.key()
     with transaction() as session:
-        if not session.scalar(select(Topic.id).where(Topic.key == "service")):
-            session.add(Topic(key="service", name="Service", klass="transactional"))
+        wanted = {"key": "service", "name": "Service", "klass": "transactional"}
+        topics.create(session, wanted, datetime.now(UTC))
     before = set(herald.handed_over())
 
     def send(number: int) -> int:

@@ -97,7 +97,7 @@ def running_sandbox(
     url = f"http://127.0.0.1:{port}"
     handle = SandboxHandle(url, smtp_port, var_dir, process.pid, url)
     try:
-        handle.wait_for(lambda: process.poll() is not None or _answers(handle), 20)
+        handle.wait_for(lambda: process.poll() is not None or _answers(handle), 60)
         assert process.poll() is None, "the sandbox did not start"
         yield handle
     finally:

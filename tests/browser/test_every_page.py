@@ -1,0 +1,146 @@
+"""Every page of the console in a real browser: opens, obeys its policy, and passes axe-core."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+from sqlalchemy import select
+
+from app import ids
+from app.audience.models import Contact, Segment
+from app.campaigns.models import Campaign
+from app.content.models import Template
+from app.db import transaction
+from app.sending.models import Notification
+from tests.support.browser import chromium, serious, signed_in
+from tests.support.herald import Herald, running_herald
+
+THEMES = ("light", "dark")
+LISTS = (
+    "/",
+    "/analytics",
+    "/campaigns",
+    "/templates",
+    "/people",
+    "/people/import",
+    "/segments",
+    "/topics",
+    "/suppressions",
+    "/messages",
+    "/queues",
+    "/dead-letters",
+    "/alerts",
+    "/providers",
+    "/api-keys",
+    "/audit",
+    "/settings",
+)
+
+
+@pytest.fixture(scope="module")
+def herald(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Herald]:
+    """A Herald with its demo data."""
+    var_dir = tmp_path_factory.mktemp("console") / "var"
+    with running_herald(var_dir, HERALD_DEMO="yes") as running, running.attached():
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for all pages."""
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def singles(herald: Herald) -> list[str]:
+    """One page of each kind of thing."""
+    with transaction() as session:
+        campaign = session.scalars(select(Campaign.id).order_by(Campaign.id.desc())).first()
+        template = session.scalars(select(Template.id).order_by(Template.id)).first()
+        segment = session.scalars(select(Segment.id).order_by(Segment.id.desc())).first()
+        person = session.scalars(select(Contact.id).order_by(Contact.id)).first()
+        message = session.scalars(
+            select(Notification.id).order_by(Notification.id.desc()).limit(1)
+        ).first()
+    assert None not in (campaign, template, segment, person, message)
+    return [
+        f"/campaigns/{ids.encode('cmp', campaign or 0)}",
+        f"/templates/{ids.encode('tpl', template or 0)}",
+        f"/segments/{ids.encode('seg', segment or 0)}",
+        f"/people/{ids.encode('con', person or 0)}",
+        f"/messages/{ids.encode('ntf', message or 0)}",
+    ]
+
+
+@pytest.fixture(scope="module", params=THEMES)
+def window(
+    request: pytest.FixtureRequest, browser: Browser, herald: Herald
+) -> Iterator[BrowserContext]:
+    """The owner's window, light and dark."""
+    context = signed_in(browser, herald, "owner", color_scheme=request.param)
+    yield context
+    context.close()
+
+
+def visit(window: BrowserContext, path: str) -> tuple[Page, list[str]]:
+    """Open a page; answers it with what its console complained about."""
+    page = window.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    answer = page.goto(path)
+    assert answer is not None
+    assert answer.status == 200, f"{path} answers {answer.status}"
+    page.wait_for_load_state("networkidle")
+    return page, complaints
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_list_opens_without_a_complaint(window: BrowserContext, path: str) -> None:
+    page, complaints = visit(window, path)
+    found = serious(page)
+    page.close()
+    assert (complaints, found) == ([], [])
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_a_single_thing_opens_without_a_complaint(
+    window: BrowserContext, singles: list[str], place: int
+) -> None:
+    page, complaints = visit(window, singles[place])
+    found = serious(page)
+    page.close()
+    assert (complaints, found) == ([], [])
+
+
+@pytest.fixture(scope="module")
+def phone(browser: Browser, herald: Herald) -> Iterator[BrowserContext]:
+    """The owner's phone."""
+    context = signed_in(browser, herald, "owner", viewport={"width": 390, "height": 844})
+    yield context
+    context.close()
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_no_list_is_wider_than_a_phone(phone: BrowserContext, path: str) -> None:
+    page, _ = visit(phone, path)
+    too_wide = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+    page.close()
+    assert not too_wide
+
+
+def test_signing_in_is_for_everyone(browser: Browser, herald: Herald) -> None:
+    for theme in THEMES:
+        context = browser.new_context(base_url=herald.url, color_scheme=theme)
+        page, complaints = visit(context, "/signin")
+        assert (complaints, serious(page)) == ([], [])
+        context.close()
+
+
+def test_every_entry_of_the_menu_leads_somewhere(window: BrowserContext) -> None:
+    page, _ = visit(window, "/")
+    hrefs = page.locator("nav a[href^='/']").evaluate_all("all => all.map(a => a.pathname)")
+    page.close()
+    assert {path for path in LISTS if not re.search(r"import|members", path)} <= set(hrefs)

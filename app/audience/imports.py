@@ -89,6 +89,15 @@ def prepare(session: Session, item: Import, mapping: Mapping[str, str]) -> None:
     session.flush()
 
 
+def discard(session: Session, item: Import) -> None:
+    """Forget a file that was not imported: it holds personal data. Raises Conflict."""
+    if item.status != "uploaded":
+        raise Conflict("This import has begun already.")
+    Path(item.path).unlink(missing_ok=True)
+    session.delete(item)
+    session.flush()
+
+
 def run(import_id: int, on_progress: Progress | None = None) -> ImportResult:
     """Run an import to its end, from where it stands. Needs an application context.
 

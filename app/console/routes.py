@@ -18,6 +18,7 @@ from app.console import (
     campaign_schedule,
     campaign_test,
     campaigns,
+    imports,
     jump,
     members,
     messages,
@@ -29,10 +30,12 @@ from app.console import (
     reports,
     settings,
     signin,
+    suppressions,
     template_editor,
     template_test,
     template_versions,
     templates,
+    topics,
 )
 
 BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
@@ -60,6 +63,9 @@ BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     people.blueprint,
     person.blueprint,
     person_acts.blueprint,
+    topics.blueprint,
+    suppressions.blueprint,
+    imports.blueprint,
     templates.blueprint,
     template_editor.blueprint,
     template_test.blueprint,

@@ -115,8 +115,14 @@ def narrowing(session: Session, raw: object, now: datetime) -> list[int]:
 
 def describe(session: Session, raw: object) -> Sentence:
     """The rule in English; of a rule with mistakes, what can be understood."""
-    tree, _ = rule_tree.read(raw)
-    return rule_words.sentence(tree, _names(session, tree))
+    return describe_all(session, [raw])[0]
+
+
+def describe_all(session: Session, raws: Iterable[object]) -> list[Sentence]:
+    """Many rules in English, for lists: as many queries as for one."""
+    trees = [rule_tree.read(raw)[0] for raw in raws]
+    names = _names(session, *trees)
+    return [rule_words.sentence(tree, names) for tree in trees]
 
 
 def segments_used(raw: object) -> set[int]:
@@ -223,9 +229,9 @@ def _refuse_circles(edges: dict[int | None, set[int]], start: int | None) -> Non
     walk(start, ())
 
 
-def _names(session: Session, tree: Node) -> Names:
-    """What is called how, as far as the rule refers to it."""
-    found = list(rule_tree.leaves(tree))
+def _names(session: Session, *trees: Node) -> Names:
+    """What is called how, as far as the rules refer to it."""
+    found = [leaf for tree in trees for leaf in rule_tree.leaves(tree)]
     segments = {leaf.value for leaf in found if leaf.field.kind == "segment"}
     campaigns = {leaf.extra.get("campaign") for leaf in found} - {None}
     asks_topics = any(leaf.field.kind == "topic" for leaf in found)

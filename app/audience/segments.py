@@ -60,6 +60,12 @@ def archive(session: Session, segment: Segment, now: datetime) -> None:
     session.flush()
 
 
+def restore(session: Session, segment: Segment) -> None:
+    """Put an archived segment back into use."""
+    segment.archived_at = None
+    session.flush()
+
+
 def recount(session: Session, segment: Segment, now: datetime) -> int:
     """Count the people again and keep the number."""
     segment.people = rules.count(session, segment.rule, now)

@@ -25,7 +25,7 @@ NAMING = {
 
 
 class Model(DeclarativeBase):
-    """Base of every table: str is text, datetime is timestamptz, dict is jsonb, lists are arrays."""
+    """Base of every table: str is text, datetime timestamptz, dict jsonb, a list an array."""
 
     registry = registry(
         metadata=MetaData(naming_convention=NAMING),

@@ -22,7 +22,8 @@ _COLORS: Final = {
     "clicked": "var(--accent)",
 }
 _HINTS: Final = {
-    "delivered": "Of emails and texts: push services take a message or refuse it, and confirm no more.",
+    "delivered": "Of emails and texts: push services take a message or refuse it, "
+    "and confirm no more.",
     "opened": "Opens by machines are left out.",
     "clicked": "Clicks by machines are left out.",
 }

@@ -22,7 +22,7 @@ from app.content import drafts as versions
 from app.content import templates
 from app.content.models import Template
 from app.db import transaction
-from app.errors import FieldError, Invalid, NotFound
+from app.errors import FieldError, Forbidden, Invalid, NotFound
 
 api: Final = Operations("campaigns", "Campaigns", "Draft, launch and follow campaigns.")
 
@@ -87,7 +87,10 @@ def launch_campaign(path: CampaignPath) -> Given:
     """Launch a draft
 
     Now, or at its time. 422 names everything that is missing, as the composer's review does.
+    A test key cannot do it: a campaign writes to real people.
     """
+    if keys.current().test:
+        raise Forbidden("A test key cannot launch a campaign: it would write to real people.")
 
     def approve(session: Session, key: int, now: datetime) -> Campaign:
         return lifecycle.approve(session, key, None, now)

@@ -10,13 +10,22 @@ from sqlalchemy.orm import Session
 
 from app.audience import rules
 from app.audience.models import Contact, Segment, Topic
+from app.campaigns import audience
 from app.campaigns.models import Campaign
 from app.policy.decide import Hold, Skip, decide, trace
 from app.policy.facts import Facts, Rules
 from app.sending import rules as limits
 
 # The reason to tell when every channel says no: the one that is nearest to success.
-_NEAREST: Final = ("quiet_hours", "expired", "over_cap", "suppressed", "opted_out", "no_address")
+_NEAREST: Final = (
+    "quiet_hours",
+    "expired",
+    "over_cap",
+    "duplicate_address",
+    "suppressed",
+    "opted_out",
+    "no_address",
+)
 
 _WAYS: Final = text(
     """
@@ -78,6 +87,7 @@ def answer(session: Session, campaign: Campaign, contact: Contact, now: datetime
         _way(row, campaign, contact, topic, house, moment)
         for row in _rows(session, campaign, contact, topic, house, now)
     ]
+    ways = [_unless_shared(session, campaign, contact, way) for way in ways]
     good = [way for way in ways if way.gets]
     if not good:
         return min(ways, key=_distance)
@@ -161,6 +171,19 @@ def _way(
     stopped = next(gate.sentence for gate in trace(facts, house, moment) if not gate.passed)
     at = row["chosen_at"] if verdict.reason == "opted_out" else None
     return Answer(False, (row["channel"],), verdict.reason, stopped, at)
+
+
+def _unless_shared(session: Session, campaign: Campaign, contact: Contact, way: Answer) -> Answer:
+    """Of people with the same address the first gets it, as in the fan-out."""
+    column = {"email": Contact.email, "sms": Contact.phone}.get(way.channels[0])
+    if not way.gets or column is None:
+        return way
+    same = column == (contact.email if way.channels[0] == "email" else contact.phone)
+    people = audience.matching(session, campaign)
+    if session.scalar(people.where(same, Contact.id < contact.id).limit(1)) is None:
+        return way
+    words = "Somebody else of this audience has the same address and gets it."
+    return Answer(False, way.channels, "duplicate_address", words)
 
 
 def _distance(way: Answer) -> int:

@@ -104,6 +104,7 @@ def chosen(session: Session) -> dict[str, Any]:
     which, _, segment = forms.text("add").partition(":")
     if which in LISTS and segment not in lists[which]:
         lists[which].append(segment)
+        segments.recount(session, segments.by_public_id(session, segment), clock.now())
     which, _, segment = forms.text("drop").partition(":")
     if which in LISTS:
         lists[which] = [key for key in lists[which] if key != segment]

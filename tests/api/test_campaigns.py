@@ -156,3 +156,9 @@ def test_a_reader_may_look_and_not_act(
     assert reader.call("GET", f"/campaigns/{public_id}").status_code == 200
     assert reader.call("POST", f"/campaigns/{public_id}/launch").status_code == 403
     assert reader.call("GET", "/campaigns/cmp_nothing").status_code == 404
+
+
+def test_a_test_key_cannot_launch(app: Flask, make_key: Callable[..., str]) -> None:
+    client = ApiClient(app.test_client(), make_key("campaigns", test=True))
+    campaign = client.call("POST", "/campaigns", {"name": "Rehearsal"}).json["id"]
+    assert client.call("POST", f"/campaigns/{campaign}/launch").status_code == 403

@@ -2,6 +2,8 @@
 
 from flask import Flask
 
+from app.audience.models import Contact
+from app.db import transaction
 from tests.console.workshop import Workshop, furnish
 from tests.support.members import SignIn
 
@@ -54,6 +56,15 @@ def test_would_someone_get_it(app: Flask, signed_in: SignIn) -> None:
     assert "<b>No.</b>" in refusal
     assert "opted out of this topic" in refusal
     assert "Nobody found" in shop.get("_would", would="nobody@example.com").text
+
+
+def test_of_two_with_one_address_the_first_gets_it(app: Flask, signed_in: SignIn) -> None:
+    shop = furnish(app, signed_in("marketer"))
+    with app.app_context(), transaction() as session:
+        session.add(Contact(external_id="twin", email="p1@example.com"))
+    shop.choose_audience()
+    assert "same address" in shop.get("_would", would="twin").text
+    assert "Same address as someone else" in shop.post("_audience", htmx=True).text
 
 
 def test_channels_keep_their_order_and_move_up(app: Flask, signed_in: SignIn) -> None:

@@ -92,6 +92,6 @@ def whole_page(
 
 
 def _being_added() -> str:
-    """The row or condition whose list of values has just got another one."""
+    """The field that has just put another value into a list."""
     added = (name for name, value in request.form.items() if name.endswith(".add") and value)
-    return next(added, "").removesuffix(".add")
+    return next(added, "")

@@ -190,10 +190,11 @@ def _alike(session: Session, typed: str) -> Sequence[Contact]:
 
 
 def _person(contact: Contact) -> dict[str, str]:
+    known = contact.external_id or ids.encode("con", contact.id)
     name = " ".join(part for part in (contact.first_name, contact.last_name) if part)
     place = ", ".join(part for part in (contact.country, contact.locale) if part)
     return {
         "id": ids.encode("con", contact.id),
-        "name": name or contact.external_id,
-        "sub": place or contact.external_id,
+        "name": name or known,
+        "sub": place or known,
     }

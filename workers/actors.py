@@ -1,11 +1,17 @@
 """The actors: one per channel, and the background work. Each calls one verb of `app`."""
 
+from collections.abc import Callable
+from datetime import datetime
+
 from dramatiq import Broker, actor
+from sqlalchemy.orm import Session
 
 from app import clock
 from app.audience import attribute_indexes, imports
 from app.campaigns import fanout, lifecycle
 from app.db import transaction
+from app.sending import dead_letters
+from app.sending.dead_letters import Cause
 from app.tracking import receipts
 from workers.process import Process
 
@@ -17,6 +23,7 @@ def register(broker: Broker, process: Process) -> None:
     """Declare every actor with this broker."""
     _sending(broker, process)
     _background(broker, process)
+    _dead_letters(broker, process)
 
 
 def _sending(broker: Broker, process: Process) -> None:
@@ -68,3 +75,28 @@ def _background(broker: Broker, process: Process) -> None:
     def index_attributes() -> None:
         with process.app.app_context():
             attribute_indexes.ensure_used()
+
+
+def _dead_letters(broker: Broker, process: Process) -> None:
+    @actor(broker=broker, queue_name="background", priority=QUICK)
+    def retry_dead_letters(key: str, after: int, up_to: int) -> None:
+        _by_chunks(process, dead_letters.retry_some, key, after, up_to)
+
+    @actor(broker=broker, queue_name="background", priority=QUICK)
+    def discard_dead_letters(key: str, after: int, up_to: int) -> None:
+        _by_chunks(process, dead_letters.discard_some, key, after, up_to)
+
+
+def _by_chunks(
+    process: Process,
+    step: Callable[[Session, Cause, int, int, datetime], int | None],
+    key: str,
+    after: int,
+    up_to: int,
+) -> None:
+    """All dead letters of a cause between two keys, a chunk per transaction."""
+    cause = dead_letters.parse(key)
+    reached: int | None = after
+    while cause is not None and reached is not None:
+        with process.app.app_context(), transaction() as session:
+            reached = step(session, cause, reached, up_to, clock.now())

@@ -39,6 +39,7 @@ AREAS: Final[Mapping[str, str]] = {
     "message": "Messages",
     "queue": "Queues",
     "incident": "Alerts",
+    "provider": "Providers",
     "key": "API keys",
     "member": "Members",
     "workspace": "Settings",

@@ -42,6 +42,7 @@ _VERBS: Final[Mapping[str, str]] = {
     "retry": "Retried",
     "discard": "Discarded",
     "acknowledge": "Acknowledged",
+    "close": "Closed",
     "import": "Imported",
     "export": "Exported",
     "send": "Sent",

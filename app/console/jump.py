@@ -64,8 +64,10 @@ def menu() -> Response:
     counts: dict[str, tuple[int, str]] = {}
     if access.may("queues.view"):
         with transaction() as session:
-            counts["/dead-letters"] = (dead_letters.count(session, MOST_COUNTED), "")
-            counts["/alerts"] = (_unseen_alerts(session), "hot")
+            dead = dead_letters.count(session, MOST_COUNTED)
+            unseen = _unseen_alerts(session)
+        counts |= {"/dead-letters": (dead, "")} if dead else {}
+        counts |= {"/alerts": (unseen, "hot")} if unseen else {}
     return pages.fragment("layout/_nav.html", "/", nav_counts=counts)
 
 

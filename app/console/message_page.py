@@ -14,7 +14,7 @@ from app.console import filters, message_json, message_rows, message_steps, word
 from app.console.message_rows import MessageRow
 from app.console.message_steps import Timed
 from app.policy.decide import Gate
-from app.sending import engine, explain, queries, verdict
+from app.sending import dead_letters, engine, explain, queries, verdict
 from app.sending.models import Attempt, Notification
 from app.sending.status import OPEN
 from app.sending.verdict import Heard, Story, Try, Verdict
@@ -51,6 +51,11 @@ class MessagePage:
     def can_cancel(self) -> bool:
         """Nothing left the house yet."""
         return self.message.status in ("queued", "held")
+
+    @property
+    def can_retry(self) -> bool:
+        """It was given up, though its address may be good: also when that was discarded."""
+        return self.message.status == "failed" and self.message.reason in dead_letters.REASONS
 
     @property
     def can_send_again(self) -> bool:

@@ -124,13 +124,15 @@ def retry(public_id: str) -> AnyResponse:
     now = clock.now()
     with transaction() as session:
         message = queries.by_public_id(session, public_id)
-        retried = dead_letters.retry(session, [message.id], now)
+        retried = (
+            message.reason in dead_letters.REASONS and control.retry(session, [message.id], now) > 0
+        )
         if retried:
             audit.record(session, access.actor(), "message.retry", public_id, None, now)
     if retried:
         flash("It is tried again.", "done")
     else:
-        flash("It is no dead letter any more.", "failed")
+        flash("There is nothing to try again: it was not given up.", "failed")
     return pages.go(url_for("messages.show", public_id=public_id))
 
 

@@ -156,11 +156,11 @@ def _flow(session: Session, found: Mapping[LaneKey, Lane], now: datetime) -> Non
                 from batch where state in ('pending', 'claimed', 'dispatching')
             )
             select channel, lane, 'in', floor(extract(epoch from :now - created_at) / 60)::int,
-                   sum(n)::bigint, null
+                   sum(n)::bigint, null::float8
               from recent where created_at > :since group by 1, 2, 4
             union all
             select channel, lane, 'out', floor(extract(epoch from :now - done_at) / 60)::int,
-                   sum(n)::bigint, null
+                   sum(n)::bigint, null::float8
               from recent where done_at is not null group by 1, 2, 4
             union all
             select channel, lane, 'wait', 0, 0,

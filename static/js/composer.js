@@ -43,7 +43,8 @@
     const list = row.parentElement;
     const before = [...list.children].indexOf(row);
     row.classList.add("dragged");
-    grip.setPointerCapture(event.pointerId);
+    event.preventDefault(); // no selecting of text on the way
+    grip.focus();
     const move = ({ clientY }) => {
       const target = [...list.children].find((other) => {
         const box = other.getBoundingClientRect();
@@ -55,14 +56,17 @@
       else target.after(row);
     };
     const stop = () => {
-      grip.removeEventListener("pointermove", move);
+      // a row that is moved in the page would lose a captured pointer: the document listens
+      document.removeEventListener("pointermove", move);
+      document.removeEventListener("pointercancel", stop);
       row.classList.remove("dragged");
       if ([...list.children].indexOf(row) === before) return;
       renumber(list, row);
       changed(row);
     };
-    grip.addEventListener("pointermove", move);
-    grip.addEventListener("lostpointercapture", stop, { once: true });
+    on("pointermove", move);
+    on("pointerup", stop, { once: true });
+    on("pointercancel", stop, { once: true });
   });
 
   /* --------------------------------------------------------------- variables */

@@ -48,7 +48,7 @@ def send(
     TEMPLATE is the key of a published template. Preferences, suppressions and caps apply as to
     every message. Prints a line per message: its id, channel and status.
 
-    Example: herald send order-shipped --email ada@example.com --data name=Ada
+    Example: herald send welcome --email ada@example.com --data name=Ada
     """
     from app import clock
     from app.accounts import audit

@@ -63,7 +63,8 @@ def count(session: Session, campaign: Campaign, now: datetime) -> Waterfall:
     topic = session.get(Topic, campaign.topic_id) if campaign.topic_id else None
     matched = session.scalar(text("select count(*) from people")) or 0
     if topic is None or not campaign.channels:
-        return Waterfall(matched, [Line("no_address", matched)] if matched else [], 0, {}, everyone)
+        missing = Line("no_topic_yet" if topic is None else "no_channel_yet", matched)
+        return Waterfall(matched, [missing] if matched else [], 0, {}, everyone)
     sql, values = judged(session, campaign, topic, now)
     rows = session.execute(
         text(f"with {sql} {_COUNT}"),

@@ -88,6 +88,8 @@ TABLES = {"campaign": CAMPAIGN, "message": MESSAGE, "other": OTHER}
 #: Why a message was not sent, failed or waits: short, for tables and waterfalls. The full sentences
 #: are `app.sending.status.REASONS`.
 REASONS = {
+    "no_topic_yet": "No topic chosen yet",
+    "no_channel_yet": "No channel chosen yet",
     "no_address": "No usable address",
     "opted_out": "Opted out of this topic",
     "suppressed": "Address is suppressed",

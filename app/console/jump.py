@@ -163,8 +163,10 @@ def _person(person: Contact | None, typed: str = "") -> Entry | None:
 def _campaigns(session: Session, typed: str) -> list[Entry]:
     if not access.may("campaigns.view"):
         return []
-    found, _ = listing.page(session, listing.Filters(text=typed), 0, EACH)
-    return [_campaign_entry(row, _marked(row.name, typed)) for row in found]
+    found, _ = listing.page(session, listing.Filters(text=typed), 0, 5 * EACH)
+    # The list also looks into subjects; here only names are shown.
+    named = [row for row in found if typed.lower() in row.name.lower()][:EACH]
+    return [_campaign_entry(row, _marked(row.name, typed)) for row in named]
 
 
 def _campaign_entry(row: Campaign, label: Markup | str) -> Entry:

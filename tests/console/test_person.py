@@ -1,6 +1,7 @@
 """The page of one person and what staff do for them."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -71,7 +72,9 @@ def test_the_history_goes_on_by_25_and_keeps_its_filters(
     assert text not in page
     assert made[26] in page
     assert made[0] not in page
-    more = page.split('hx-get="')[-1].split('"')[0].replace("&amp;", "&")
+    found = re.search(r'hx-get="([^"]+/history\?[^"]+)"', page)
+    assert found
+    more = found[1].replace("&amp;", "&")
     rest = support.get(more, headers=HTMX).text
     assert made[0] in rest
     assert made[26] not in rest

@@ -34,13 +34,17 @@ _FIRST: Final = """
            min(position) filter (where address is not null) as any_way
       from candidates group by contact_id
   ),
+  chains as (
+    select contact_id, position, array_agg(channel) over (
+             partition by contact_id order by position
+             rows between 1 following and unbounded following) as fallback
+      from (select distinct contact_id, channel, position from candidates
+             where address is not null) reach
+  ),
   chosen as (
-    select c.contact_id, c.channel, c.address, c.device_id,
-           (select array_agg(o.channel order by o.position) from (
-              select distinct channel, position from candidates o
-               where o.contact_id = c.contact_id and o.position > c.position
-                 and o.address is not null) o) as fallback
+    select c.contact_id, c.channel, c.address, c.device_id, h.fallback
       from candidates c join ranked r on r.contact_id = c.contact_id
+      join chains h on h.contact_id = c.contact_id and h.position = c.position
      where c.address is not null and c.position = coalesce(r.best, r.any_way)
   )
 """

@@ -13,6 +13,7 @@ WINDOW: Final = timedelta(seconds=60)
 # A cause that nobody has met for this long is gone.
 QUIET: Final = timedelta(minutes=10)
 FAILURES: Final = 20
+LOOKED_AT: Final = 20_000  # the newest attempts, by key: a minute of them is never a table scan
 _PERSISTENT: Final = ":failing"
 
 
@@ -24,10 +25,12 @@ def providers(session: Session, now: datetime) -> None:
             select provider, count(*) filter (where outcome = 'accepted'),
                    count(*) filter (where outcome in ('retry', 'ambiguous', 'throttled')),
                    min(at), mode() within group (order by code)
-              from attempt where at > :since group by provider
+              from attempt
+             where id > (select coalesce(max(id), 0) - :recent from attempt) and at > :since
+             group by provider
             """
         ),
-        {"since": now - WINDOW},
+        {"since": now - WINDOW, "recent": LOOKED_AT},
     )
     for provider, accepted, failed, first, code in rows:
         cause = f"{provider}{_PERSISTENT}"

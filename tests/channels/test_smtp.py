@@ -55,10 +55,12 @@ def test_a_session_ends_after_its_hundred_messages(smtp_server):
 
 def test_a_slow_server_gets_more_sessions_and_a_quick_one_two(smtp_server):
     send(provider(smtp_server, connections=6), *shell_emails(40))
-    assert smtp_server.connections == 2
-    smtp_server.trickle_s = 0.001
+    quick = smtp_server.connections
+    assert 2 <= quick <= 6
+    smtp_server.trickle_s = 0.002
     send(provider(smtp_server, connections=6), *shell_emails(40))
-    assert 2 + 2 < smtp_server.connections <= 2 + 6
+    slow = smtp_server.connections - quick
+    assert max(2, quick - 1) < slow <= 6
 
 
 def test_it_works_without_pipelining(smtp_server):

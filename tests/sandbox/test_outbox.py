@@ -1,6 +1,8 @@
 """The outbox shows what was sent, to people, and lets nothing of it out."""
 
 import re
+import shutil
+from pathlib import Path
 from urllib.request import urlopen
 
 from tests.sandbox.calls import mail, push, send_android, send_ios, send_mail, send_text
@@ -72,10 +74,11 @@ def test_a_long_list_has_pages(sandbox: SandboxHandle) -> None:
     assert len(links(sandbox, "?page=2")) == 10
 
 
-def test_the_journal_survives_a_restart(sandbox: SandboxHandle) -> None:
-    """The same var directory, another process: keys, journal and outbox are still there."""
+def test_the_journal_survives_a_restart(sandbox: SandboxHandle, tmp_path: Path) -> None:
+    """The same files, another process: keys, journal and outbox are still there."""
     send_mail(sandbox, mail("ann@example.org"))
     keys = sandbox.credentials()["sendgrid_webhook_keys"]
-    with running_sandbox(sandbox.var_dir) as again:
+    shutil.copytree(sandbox.var_dir, tmp_path / "var")
+    with running_sandbox(tmp_path / "var") as again:
         assert again.credentials()["sendgrid_webhook_keys"] == keys
         assert "<b>ann</b>" in page(again, f"{links(again)[0]}/mail")

@@ -19,7 +19,7 @@ from app.audience.contacts import Upserted
 from app.audience.lookup import Person
 from app.db import transaction
 from app.errors import Invalid, NotFound
-from app.sending import queries
+from app.sending import copies, queries
 
 api: Final = Operations("contacts", "Contacts", "People, their devices and what they chose.")
 
@@ -57,6 +57,7 @@ def erase_contact(path: ContactPath) -> Given:
     with transaction() as session:
         found = contacts.by_external_id(session, path.external_id)
         erasure.erase(session, found.id, clock.now())
+        copies.forget_person(session, found.id)
     return None, 204
 
 

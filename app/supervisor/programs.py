@@ -13,6 +13,7 @@ from app.supervisor.child import Program
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 WEB_WORKERS: Final = 2
+DEFAULT_PORT: Final = 8000
 SANDBOX_PORT: Final = 8025
 SMTP_PORT: Final = 8026
 
@@ -41,15 +42,18 @@ class Place:
 def find_place(settings: Settings) -> Place:
     """The wanted ports where they are free, others where not."""
     web = free_port(settings.port, settings.host)
-    sandbox = free_port(SANDBOX_PORT)
-    smtp = free_port(SMTP_PORT)
+    # Beside another Herald (PORT= was given) the usual ports may be taken between look and use, and
+    # two sandboxes that share a port would share each other's messages.
+    usual = settings.port == DEFAULT_PORT
+    sandbox = free_port(SANDBOX_PORT if usual else 0)
+    smtp = free_port(SMTP_PORT if usual else 0)
     notes = []
     if web != settings.port:
         notes.append(
             f"Port {settings.port} is taken by another program; the console is on port {web}. "
             "Choose one yourself with PORT=."
         )
-    if sandbox != SANDBOX_PORT:
+    if usual and sandbox != SANDBOX_PORT:
         notes.append(f"Port {SANDBOX_PORT} is taken; the sandbox is on port {sandbox}.")
     return Place(settings.host, web, sandbox, smtp, tuple(notes))
 

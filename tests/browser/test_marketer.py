@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from app import ids
 from app.audience.models import Contact
+from app.campaigns.models import Campaign
 from app.db import transaction
 from app.sending.models import Notification
 from tests.support.browser import chromium, signed_in
@@ -38,6 +39,12 @@ def messages_of(campaign_id: int) -> list[Notification]:
     with transaction() as session:
         wanted = select(Notification).where(Notification.campaign_id == campaign_id)
         return list(session.scalars(wanted))
+
+
+def is_sent(campaign_id: int) -> bool:
+    """Whether the books of the campaign are closed."""
+    with transaction() as session:
+        return session.get_one(Campaign, campaign_id).status == "sent"
 
 
 def compose(page: Page) -> None:
@@ -90,6 +97,7 @@ def test_a_marketer_sends_a_campaign_and_support_finds_the_message(
     assert key is not None
     expect(page.get_by_text("Sent", exact=True).first).to_be_visible(timeout=2 * SLOW_MS)
 
+    assert eventually(lambda: is_sent(key), 120)
     rows = messages_of(key)
     handed = {row.address for row in rows if row.status in ("accepted", "delivered", "bounced")}
     refs = {ids.encode("ntf", row.id) for row in rows}

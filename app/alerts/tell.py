@@ -16,7 +16,7 @@ from app import clock, ids
 from app.accounts import workspace
 from app.accounts.models import Member
 from app.alerts.models import Incident
-from app.channels.base import EmailMessage, Outcome, Result
+from app.channels.base import EmailMessage, Outcome, Provider, Result
 from app.channels.registry import Registry
 from app.db import transaction
 from app.settings import Settings
@@ -90,10 +90,13 @@ def _mail(settings: Settings, addresses: Sequence[str], incident: Incident) -> b
         )
         for address in addresses
     ]
+    return any(_taken(mailer, messages) for mailer in Registry(settings).mailers())
+
+
+def _taken(mailer: Provider, messages: Sequence[EmailMessage]) -> bool:
+    """Whether at least one of these was accepted: then the next mailer is not asked."""
     results: list[Result] = []
-    Registry(settings).provider("email").send(
-        messages, lambda _index, result: results.append(result)
-    )
+    mailer.send(messages, lambda _index, result: results.append(result))
     return any(result.outcome is Outcome.ACCEPTED for result in results)
 
 

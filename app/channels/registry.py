@@ -12,7 +12,7 @@ from app.channels.sendgrid import SendGridConfig, SendGridProvider
 from app.channels.smtp import SmtpConfig, SmtpProvider
 from app.channels.twilio import TwilioConfig, TwilioProvider
 from app.channels.unconfigured import Unconfigured
-from app.settings import ProviderSettings, Settings
+from app.settings import EMAIL_PROVIDERS, ProviderSettings, Settings
 
 Maker = Callable[[ProviderSettings, Settings], Provider]
 
@@ -30,11 +30,29 @@ class Registry:
 
         Raises KeyError for any other word.
         """
-        key = (self._adapter(channel), test)
+        return self._of(self._adapter(channel), test)
+
+    def mailers(self) -> list[Provider]:
+        """E-mail's provider, then the other way to send mail if there is one.
+
+        The sandbox never steps in for a real provider: nobody reads what it takes.
+        """
+        providers, sandbox = self._settings.providers, self._settings.sandbox
+        first = providers.email_provider
+
+        def real(adapter: str) -> bool:
+            given = getattr(providers, _CREDENTIAL[adapter])
+            return given not in ("", getattr(sandbox, _CREDENTIAL[adapter]))
+
+        second = next(name for name in EMAIL_PROVIDERS if name != first)
+        chosen = (first, second) if real(first) == real(second) else (first,)
+        return [self._of(adapter, False) for adapter in chosen]
+
+    def _of(self, adapter: str, test: bool) -> Provider:
         with self._lock:
-            if key not in self._providers:
-                self._providers[key] = self._make(*key)
-            return self._providers[key]
+            if (adapter, test) not in self._providers:
+                self._providers[adapter, test] = self._make(adapter, test)
+            return self._providers[adapter, test]
 
     def _make(self, adapter: str, test: bool) -> Provider:
         credentials = self._settings.sandbox if test else self._settings.providers

@@ -12,7 +12,7 @@ from app.alerts import incidents
 from app.audience import devices, suppressions
 from app.audience.suppressions import Entry
 from app.channels.base import Outcome, Result
-from app.sending import fallback, retry, states
+from app.sending import fallback, retry, states, watch
 from app.sending.attempts import Answer
 from app.sending.batches import Claim
 from app.sending.engine import Engine
@@ -141,31 +141,30 @@ def _incidents(
     now: datetime,
 ) -> None:
     """One incident per cause: set-up errors at once, others when messages were given up."""
-    causes: Counter[tuple[str, str, str, str]] = Counter()
-    for answer in answers:
-        if answer.result.outcome is Outcome.CONFIG_ERROR:
-            causes[_cause(answer, "config_error")] += 1
-    for _, answer, following in gave_up:
-        if following.reason == "gave_up":
-            causes[_cause(answer, "gave_up")] += 1
-    for (provider, kind, code, detail), count in causes.items():
+    refused = [answer for answer in answers if answer.result.outcome is Outcome.CONFIG_ERROR]
+    given_up = [answer for _, answer, following in gave_up if following.reason == "gave_up"]
+    for (provider, code, detail), count in Counter(map(_cause, refused)).items():
         incidents.open_or_count(
             session,
-            f"{provider}:{kind}:{code}",
-            _TITLES[kind].format(provider=provider, channel=claim.channel),
+            f"{provider}:config_error:{code}",
+            f"{provider} refuses our set-up; {claim.channel} waits until it is mended",
             detail,
             {"provider": provider, "code": code, "channel": claim.channel, "lane": claim.lane},
             now,
-            severity="critical" if kind == "config_error" else "warning",
+            severity="critical",
+            count=count,
+        )
+    for (provider, code, detail), count in Counter(map(_cause, given_up)).items():
+        incidents.open_or_count(
+            session,
+            watch.cause(provider, code),
+            f"{provider} keeps failing",
+            f"{detail} Messages were given up after all tries and wait among the dead letters.",
+            {"provider": provider, "code": code, "channel": claim.channel, "lane": claim.lane},
+            now,
             count=count,
         )
 
 
-_TITLES: Final = {
-    "config_error": "{provider} refuses our set-up; {channel} waits until it is mended",
-    "gave_up": "Messages by {provider} were given up after all tries",
-}
-
-
-def _cause(answer: Answer, kind: str) -> tuple[str, str, str, str]:
-    return answer.provider, kind, answer.result.code or "none", answer.result.detail
+def _cause(answer: Answer) -> tuple[str, str, str]:
+    return answer.provider, answer.result.code or "none", answer.result.detail

@@ -14,7 +14,11 @@ WINDOW: Final = timedelta(seconds=60)
 QUIET: Final = timedelta(minutes=10)
 FAILURES: Final = 20
 LOOKED_AT: Final = 20_000  # the newest attempts, by key: a minute of them is never a table scan
-_PERSISTENT: Final = ":failing"
+
+
+def cause(provider: str, code: str | None) -> str:
+    """One incident per provider and answer, whether it was noticed by tries or by messages lost."""
+    return f"{provider}:failing:{code or 'none'}"
 
 
 def providers(session: Session, now: datetime) -> None:
@@ -33,17 +37,17 @@ def providers(session: Session, now: datetime) -> None:
         {"since": now - WINDOW, "recent": LOOKED_AT},
     )
     for provider, accepted, failed, first, code in rows:
-        cause = f"{provider}{_PERSISTENT}"
         if accepted:
             _all_clear(session, provider, now)
         elif failed >= FAILURES and now - first > WINDOW / 2:
             incidents.open_or_count(
                 session,
-                cause,
-                f"{provider} has taken nothing for a minute",
-                f"{failed} tries in the last minute failed (mostly {code}). Messages are kept and "
-                "tried again; check the provider's status page and your network.",
-                {"provider": provider, "code": code},
+                cause(provider, code),
+                f"{provider} keeps failing",
+                f"It took nothing in the last minute: {failed} tries failed (mostly {code}). "
+                "Messages are kept and tried again; check the provider's status page and your "
+                "network.",
+                {"provider": provider, "code": code, "whole": True},
                 now,
                 severity="critical",
                 count=failed,
@@ -58,6 +62,6 @@ def _all_clear(session: Session, provider: str, now: datetime) -> None:
         )
     )
     for incident in open_ones:
-        whole = incident.cause.endswith(_PERSISTENT) or ":config_error:" in incident.cause
+        whole = incident.facts.get("whole") or ":config_error:" in incident.cause
         if incident.last_at < now - (WINDOW if whole else QUIET):
             incident.resolved_at = now

@@ -137,19 +137,19 @@ def test_an_alert_is_acknowledged_and_closed(app: Flask, developer: FlaskClient)
     with app.app_context(), transaction() as session:
         detail = "503 from 40 calls"
         key = incidents.open_or_count(
-            session, "twilio:failing", "twilio has taken nothing", detail, {}, NOW
+            session, "twilio:failing", "twilio keeps failing", detail, {}, NOW
         )
     public_id = ids.encode("inc", key)
     page = developer.get("/alerts").text
-    assert "Twilio has taken nothing" in page
+    assert "Twilio keeps failing" in page
     assert "status page" in page
     assert "Nobody was told yet" in page
-    assert "Twilio has taken nothing" in developer.get("/queues").text
+    assert "Twilio keeps failing" in developer.get("/queues").text
     developer.post(f"/alerts/{public_id}/acknowledge", data={"from": "queues"})
     assert "by Developer" in developer.get("/alerts").text
     developer.post(f"/alerts/{public_id}/close")
     assert "Nothing is wrong" in developer.get("/alerts").text
-    assert "Twilio has taken nothing" in developer.get("/alerts?state=resolved").text
+    assert "Twilio keeps failing" in developer.get("/alerts?state=resolved").text
     with app.app_context(), transaction() as session:
         incident = session.get(Incident, key)
         assert incident

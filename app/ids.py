@@ -8,7 +8,9 @@ guessed is signed (`app.signing`).
 from typing import Final
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
-_VALUES: Final = {letter: value for value, letter in enumerate(_ALPHABET)}
+_LETTERS: Final = frozenset(_ALPHABET)
+_PAIRS: Final = [first + second for first in _ALPHABET for second in _ALPHABET]
+_TO_PYTHON: Final = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 _MASK: Final = (1 << 64) - 1
 _FACTOR: Final = 0x9E3779B97F4A7C15
 _INVERSE: Final = pow(_FACTOR, -1, 1 << 64)
@@ -19,24 +21,16 @@ def encode(prefix: str, key: int) -> str:
     """`encode("ntf", 1)` -> `ntf_…`; `key` is a positive bigint."""
     number = (key * _FACTOR) & _MASK
     number ^= number >> 32
-    letters = []
-    for _ in range(_LENGTH):
-        letters.append(_ALPHABET[number & 31])
-        number >>= 5
-    return prefix + "_" + "".join(reversed(letters))
+    pairs = [_PAIRS[number >> shift & 1023] for shift in range(50, -1, -10)]
+    return f"{prefix}_{_ALPHABET[number >> 60]}{''.join(pairs)}"
 
 
 def decode(prefix: str, public_id: str) -> int | None:
     """The key behind a public id, or None when it is not one of ours."""
     head, _, body = public_id.partition("_")
-    if head != prefix or len(body) != _LENGTH:
+    if head != prefix or len(body) != _LENGTH or not _LETTERS.issuperset(body):
         return None
-    number = 0
-    for letter in body:
-        value = _VALUES.get(letter)
-        if value is None:
-            return None
-        number = number << 5 | value
+    number = int(body.translate(_TO_PYTHON), 32)
     if number > _MASK:
         return None
     number ^= number >> 32

@@ -72,15 +72,17 @@ class BulkBroker(RedisBroker):
         ]
 
 
-def connect(redis_url: str, namespace: str = "herald") -> BulkBroker:
+def connect(
+    redis_url: str, namespace: str = "herald", kind: type[BulkBroker] = BulkBroker
+) -> BulkBroker:
     """A broker that forgets a dead worker within 30 s and never blocks a request for long."""
     pool = redis.ConnectionPool.from_url(redis_url, socket_connect_timeout=1, socket_timeout=10)
-    broker = BulkBroker(  # type: ignore[no-untyped-call]
+    broker = kind(
         client=redis.Redis(connection_pool=pool),
         namespace=f"{namespace}:queue",
         middleware=[],
         heartbeat_timeout=15_000,
-        maintenance_chance=50_000,
+        maintenance_chance=300_000,
     )
     for queue in QUEUES:
         broker.declare_queue(queue)

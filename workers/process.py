@@ -12,6 +12,7 @@ from app.sending import engine
 from app.sending.deliver import deliver
 from app.sending.engine import Engine
 from app.sending.leases import LeaseKeeper
+from app.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Process:
     """The parts an actor needs."""
 
     app: Flask
+    settings: Settings
     engine: Engine
     leases: LeaseKeeper
 
@@ -34,4 +36,4 @@ def build() -> Process:
     log.configure()
     app = create_app(found)
     owner = f"{socket.gethostname()}:{os.getpid()}"
-    return Process(app, engine.build(found, owner), LeaseKeeper(app))
+    return Process(app, found, engine.build(found, owner), LeaseKeeper(app))

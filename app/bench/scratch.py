@@ -115,27 +115,23 @@ def _stat(pid: int) -> list[str]:
 
 
 def _cpu(pid: int) -> float:
-    """Seconds of a process and its children, those that live and those that ended."""
-    try:
-        fields = _stat(pid)
-    except OSError:
-        return 0.0
-    own = sum(int(value) for value in fields[11:15]) / _TICKS
-    return own + sum(_cpu(child) for child in _children(pid))
-
-
-def _children(pid: int) -> list[int]:
-    """Of all its threads: a server may start its workers from any."""
-    found: list[int] = []
-    with suppress(OSError):
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            found += map(int, (thread / "children").read_text(encoding="ascii").split())
-    return found
+    """Seconds of a process and its living descendants, with those that they outlived."""
+    return sum(sum(int(value) for value in _stat(one)[11:15]) for one in _family(pid)) / _TICKS
 
 
 def _rss(pid: int) -> float:
-    try:
-        own = int(_stat(pid)[21]) * _PAGE / 1e6
-    except OSError:
-        return 0.0
-    return own + sum(_rss(child) for child in _children(pid))
+    """Megabytes of a process and its living descendants."""
+    return sum(int(_stat(one)[21]) for one in _family(pid)) * _PAGE / 1e6
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all below it. Not every kernel lists children, so all parents are asked."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                parents[int(entry.name)] = int(_stat(int(entry.name))[1])
+    family = [pid] if pid in parents else []
+    for member in family:
+        family += [child for child, parent in parents.items() if parent == member]
+    return family

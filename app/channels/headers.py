@@ -7,12 +7,15 @@ from app.channels.base import EmailMessage, EmailShell, Outcome, Result
 
 def break_out(message: EmailMessage) -> bool:
     """True when this message's own data would start a new header line, or a new SMTP command."""
-    if _breaks(message.to, message.to_name, message.from_email, message.from_name):
-        return True
-    if _breaks(message.subject, message.reply_to, *message.headers, *message.headers.values()):
+    own = (message.to, message.to_name, message.from_email, message.from_name)
+    if _breaks(
+        *own, message.subject, message.reply_to, *message.headers, *message.headers.values()
+    ):
         return True
     shell = message.shell
-    return shell is not None and any(
+    if shell is None or not _breaks(*message.substitutions.values()):
+        return False
+    return any(
         _breaks(value) and _in_header(shell, token)
         for token, value in message.substitutions.items()
     )

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from app.arrays import literal
 from app.channels.base import Outcome, Result
 from app.sending.batches import Claim
 
@@ -45,16 +46,16 @@ def write(session: Session, claim: Claim, answers: Sequence[Answer]) -> None:
         {
             "batch": claim.id,
             "fence": claim.fence,
-            "ids": [answer.notification_id for answer in answers],
-            "numbers": [answer.number for answer in answers],
-            "ats": [answer.at for answer in answers],
-            "providers": [answer.provider for answer in answers],
-            "outcomes": [answer.result.outcome.value for answer in answers],
-            "codes": [answer.result.code for answer in answers],
-            "details": [answer.result.detail for answer in answers],
-            "provider_ids": [answer.result.provider_id for answer in answers],
-            "not_befores": [answer.result.not_before for answer in answers],
-            "durations": [answer.result.duration_ms for answer in answers],
+            "ids": literal([answer.notification_id for answer in answers]),
+            "numbers": literal([answer.number for answer in answers]),
+            "ats": literal([answer.at for answer in answers]),
+            "providers": literal([answer.provider for answer in answers]),
+            "outcomes": literal([answer.result.outcome.value for answer in answers]),
+            "codes": literal([answer.result.code for answer in answers]),
+            "details": literal([answer.result.detail for answer in answers]),
+            "provider_ids": literal([answer.result.provider_id for answer in answers]),
+            "not_befores": literal([answer.result.not_before for answer in answers]),
+            "durations": literal([answer.result.duration_ms for answer in answers]),
         },
     )
 

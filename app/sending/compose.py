@@ -1,8 +1,8 @@
 """From facts and rendered content to what a provider is handed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -21,75 +21,92 @@ from app.sending.engine import Engine
 from app.sending.facts import Row
 
 
+class Composed(NamedTuple):
+    """A row with its own links and tokens, and what rendering made of it."""
+
+    row: Row
+    given: RenderRow
+    content: Rendered
+
+
 def render(
     session: Session, engine: Engine, rows: Sequence[Row], *, tracked: bool
-) -> list[tuple[Row, Rendered]]:
+) -> list[Composed]:
     """Render each row with its own version; rows of one version are rendered together."""
     versions: dict[int, list[Row]] = {}
     for row in rows:
         versions.setdefault(row.version_id, []).append(row)
-    rendered: list[tuple[Row, Rendered]] = []
+    rendered: list[Composed] = []
     for version_id, group in versions.items():
         version = compiled(session, version_id)
-        results = render_batch(
-            version, group[0].channel, [render_row(engine, row, tracked=tracked) for row in group]
-        )
-        rendered.extend(zip(group, results, strict=True))
+        given = [_given(engine, row, version.names, tracked=tracked) for row in group]
+        results = render_batch(version, group[0].channel, given)
+        rendered.extend(map(Composed, group, given, results))
     return rendered
 
 
-def render_row(engine: Engine, row: Row, *, tracked: bool) -> RenderRow:
-    """What rendering is given for one message."""
-    key = row.id.to_bytes(8, "big")
+def _given(engine: Engine, row: Row, names: Container[str], *, tracked: bool) -> RenderRow:
+    """What rendering is given for one message; only links that are used are signed."""
+    unsubscribe = _offers_one_click(row) or "unsubscribe_url" in names
     return RenderRow(
         variables=row.variables,
-        token=engine.signers["track"].sign(key) if tracked else "",
-        unsubscribe_url=f"{engine.public_url}/u/{engine.signers['unsubscribe'].sign(key)}",
-        preferences_url=f"{engine.public_url}/p/{engine.signers['preferences'].sign(key)}",
+        token=engine.signers["track"].sign_id(row.id) if tracked else "",
+        unsubscribe_url=_link(engine, "unsubscribe", row) if unsubscribe else "",
+        preferences_url=_link(engine, "preferences", row) if "preferences_url" in names else "",
     )
 
 
+def _link(engine: Engine, purpose: str, row: Row) -> str:
+    return f"{engine.public_url}/{purpose[0]}/{engine.signers[purpose].sign_id(row.id)}"
+
+
+def _offers_one_click(row: Row) -> bool:
+    return row.klass == "marketing" and row.channel == "email"
+
+
 def message(
-    engine: Engine, row: Row, content: RenderedEmail | RenderedSms | RenderedPush
+    engine: Engine,
+    row: Row,
+    given: RenderRow,
+    content: RenderedEmail | RenderedSms | RenderedPush,
 ) -> Message:
     """The provider-neutral message for one row."""
     ref = ids.encode("ntf", row.id)
     attempt = row.attempts + 1
     if isinstance(content, RenderedEmail):
-        return _email(engine, row, content, ref, attempt)
+        return _email(engine, row, given, content, ref, attempt)
     if isinstance(content, RenderedSms):
         return SmsMessage(ref, attempt, row.address or "", content.body, row.expires_at)
     return _push(engine, row, content, ref, attempt)
 
 
 def _email(
-    engine: Engine, row: Row, content: RenderedEmail, ref: str, attempt: int
+    engine: Engine, row: Row, given: RenderRow, content: RenderedEmail, ref: str, attempt: int
 ) -> EmailMessage:
-    name = " ".join(part for key in ("first_name", "last_name") if (part := row.variables.get(key)))
+    first, last = row.variables.get("first_name"), row.variables.get("last_name")
     return EmailMessage(
         ref=ref,
         attempt=attempt,
         to=row.address or "",
-        to_name=name,
+        to_name=f"{first} {last}" if first and last else str(first or last or ""),
         from_email=engine.mail_from,
         from_name=engine.mail_from_name,
         reply_to="",
         subject=content.subject,
         html=content.html,
         text=content.text,
-        headers=_headers(engine, row),
+        headers=_headers(row, given),
         shell=content.shell,
         substitutions=content.substitutions,
     )
 
 
-def _headers(engine: Engine, row: Row) -> Mapping[str, str]:
+def _headers(row: Row, given: RenderRow) -> Mapping[str, str]:
     """One-click unsubscribe (RFC 8058) on marketing; others are marked as automatic (RFC 3834)."""
-    if row.klass != "marketing":
+    if not _offers_one_click(row):
         return {"Auto-Submitted": "auto-generated"}
-    token = engine.signers["unsubscribe"].sign_id(row.id)
     return {
-        "List-Unsubscribe": f"<{engine.public_url}/u/{token}>",
+        "List-Unsubscribe": f"<{given.unsubscribe_url}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
 

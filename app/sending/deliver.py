@@ -33,6 +33,8 @@ from app.sending.leases import LeaseKeeper
 from app.sending.states import Change
 
 CHECKPOINT_SECONDS: Final = 0.2
+# One call may answer for hundreds of messages: they were answered at the same moment.
+SAME_MOMENT_SECONDS: Final = 0.001
 
 
 @dataclass(slots=True)
@@ -96,13 +98,13 @@ def _plan(session: Session, engine: Engine, claim: Claim, limits: Rules) -> Plan
         else:
             going.append(row)
     tracked = workspace.get(session).tracking
-    for row, content in compose.render(session, engine, going, tracked=tracked):
+    for row, given, content in compose.render(session, engine, going, tracked=tracked):
         if isinstance(content, RenderFailure):
             plan.settled.append(Change(row.id, "failed", "template_error", now))
             plan.unsent.append(row)
         else:
             plan.rows.append(row)
-            plan.messages.append(compose.message(engine, row, content))
+            plan.messages.append(compose.message(engine, row, given, content))
     return plan
 
 
@@ -124,7 +126,8 @@ class _Answers:
         self._plan = plan
         self._provider = provider
         self._written = 0
-        self._last = time.monotonic()
+        self._last = self._looked = time.monotonic()
+        self._at = clock.now()
         self.all: list[Answer] = []
 
     def collect(self) -> None:
@@ -137,8 +140,11 @@ class _Answers:
 
     def _on_result(self, index: int, result: Result) -> None:
         row = self._plan.rows[index]
-        self.all.append(Answer(row.id, row.attempts + 1, self._provider.name, result, clock.now()))
-        if time.monotonic() - self._last > CHECKPOINT_SECONDS and not self._is_last():
+        moment = time.monotonic()
+        if moment - self._looked > SAME_MOMENT_SECONDS:
+            self._looked, self._at = moment, clock.now()
+        self.all.append(Answer(row.id, row.attempts + 1, self._provider.name, result, self._at))
+        if moment - self._last > CHECKPOINT_SECONDS and not self._is_last():
             self._checkpoint()
 
     def _is_last(self) -> bool:

@@ -76,7 +76,7 @@ def _content(session: Session, engine: Engine, row: Row) -> Any:
     if row.address is None:
         return None
     tracked = workspace.get(session).tracking
-    return render(session, engine, [row], tracked=tracked)[0][1]
+    return render(session, engine, [row], tracked=tracked)[0].content
 
 
 def _between(session: Session, keys: Sequence[int]) -> tuple[datetime, datetime]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from app.arrays import literal
 from app.policy.facts import Class, Facts, Rules
 
 PERSON_FIELDS: Final = (
@@ -92,19 +93,20 @@ def load(
               left join suppression su on su.kind = :kind and su.address = lower(n.address)
               left join device d on d.id = n.device_id
               {_CAP_COUNT if counted else ""}
-             where n.id = any(:ids) and n.accepted_at between :first and :last
+             where n.id = any(cast(:ids as bigint[])) and n.accepted_at between :first and :last
              order by n.id
             """
         ),
         {
-            "ids": list(ids),
+            "ids": literal(ids),
             "kind": _SUPPRESSION_KIND[channel],
             "first": between[0],
             "last": between[1],
             "since": now - window,
         },
     )
-    return [_row(dict(item)) for item in found.mappings()]
+    names = tuple(found.keys())
+    return [_row(dict(zip(names, item, strict=True))) for item in found.all()]
 
 
 def _row(item: Mapping[str, Any]) -> Row:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from app.arrays import literal
 from app.sending import ledger
 from app.sending.status import FORWARD, OPEN
 
@@ -51,7 +52,7 @@ _MOVE: Final = """
       ) v(id, status, reason, at, attempts, send_after, hold_reason, provider, provider_id)
     ), old as (
       select n.id, n.accepted_at, n.status, n.reason from notification n
-       where n.id = any(:ids) {between} order by n.id for update
+       where n.id = any(cast(:ids as bigint[])) {between} order by n.id for update
     )
     update notification n set
       status = case when f.ok then v.status else n.status end,
@@ -84,16 +85,16 @@ def move(
     """
     if not changes:
         return []
-    parameters = {
-        "ids": [change.notification_id for change in changes],
-        "statuses": [change.status for change in changes],
-        "reasons": [change.reason for change in changes],
-        "ats": [change.at for change in changes],
-        "attempts": [change.attempts for change in changes],
-        "afters": [change.send_after for change in changes],
-        "holds": [change.hold_reason for change in changes],
-        "providers": [change.provider for change in changes],
-        "provider_ids": [change.provider_id for change in changes],
+    parameters: dict[str, Any] = {
+        "ids": literal([change.notification_id for change in changes]),
+        "statuses": literal([change.status for change in changes]),
+        "reasons": literal([change.reason for change in changes]),
+        "ats": literal([change.at for change in changes]),
+        "attempts": literal([change.attempts for change in changes]),
+        "afters": literal([change.send_after for change in changes]),
+        "holds": literal([change.hold_reason for change in changes]),
+        "providers": literal([change.provider for change in changes]),
+        "provider_ids": literal([change.provider_id for change in changes]),
         "open": list(OPEN),
         "steps": _STEPS,
     }

@@ -8,6 +8,8 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from app.arrays import literal
+
 # All writers of engagement take it, so that "the first" is decided by one of them at a time.
 ENGAGEMENT_LOCK: Final = 7_203_001
 # Nearly all news is about recent messages: their months are searched first.
@@ -61,9 +63,12 @@ def messages(session: Session, ids: Iterable[int], now: datetime) -> dict[int, M
     for condition in ("and accepted_at >= :recent", "and accepted_at < :recent"):
         missing = [key for key in wanted if key not in found]
         if missing:
-            query = f"select {_COLUMNS} from notification where id = any(:ids) {condition}"  # noqa: S608
-            rows = session.execute(text(query), {"ids": missing, "recent": now - RECENT})
-            found.update((row[0], Message(*row)) for row in rows)
+            query = (
+                f"select {_COLUMNS} from notification "  # noqa: S608
+                f"where id = any(cast(:ids as bigint[])) {condition}"
+            )
+            rows = session.execute(text(query), {"ids": literal(missing), "recent": now - RECENT})
+            found.update((row[0], Message._make(row)) for row in rows.all())
     return found
 
 
@@ -100,19 +105,21 @@ def insert(session: Session, events: Sequence[NewEvent], now: datetime) -> set[s
         _INSERT,
         {
             "now": now,
-            "notification_ids": [event.message.id for event in ordered],
-            "contact_ids": [event.message.contact_id for event in ordered],
-            "campaign_ids": [event.message.campaign_id for event in ordered],
-            "channels": [event.message.channel for event in ordered],
-            "kinds": [event.kind for event in ordered],
-            "ats": [event.at for event in ordered],
-            "sources": [event.source for event in ordered],
-            "dedups": [event.dedup for event in ordered],
-            "verdicts": [event.verdict for event in ordered],
-            "reasons": [event.verdict_reason for event in ordered],
-            "firsts": [event.first for event in ordered],
-            "link_ids": [event.link_id for event in ordered],
-            "details": [_json(event.detail) if event.detail else None for event in ordered],
+            "notification_ids": literal([event.message.id for event in ordered]),
+            "contact_ids": literal([event.message.contact_id for event in ordered]),
+            "campaign_ids": literal([event.message.campaign_id for event in ordered]),
+            "channels": literal([event.message.channel for event in ordered]),
+            "kinds": literal([event.kind for event in ordered]),
+            "ats": literal([event.at for event in ordered]),
+            "sources": literal([event.source for event in ordered]),
+            "dedups": literal([event.dedup for event in ordered]),
+            "verdicts": literal([event.verdict for event in ordered]),
+            "reasons": literal([event.verdict_reason for event in ordered]),
+            "firsts": literal([event.first for event in ordered]),
+            "link_ids": literal([event.link_id for event in ordered]),
+            "details": literal(
+                [_json(event.detail) if event.detail else None for event in ordered]
+            ),
         },
     )
     return {row[0] for row in rows if row[0] is not None}

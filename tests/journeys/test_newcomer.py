@@ -1,6 +1,11 @@
 """What a newcomer does on the first day, on everything that `make run` starts."""
 
+import contextlib
+import html
 import json
+import re
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,9 +15,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from app import jobs
-from app.audience import segments, topics
-from app.audience.models import Contact, Topic
+from app import ids, jobs
+from app.analytics import reports
+from app.audience import contact_search, segments, topics
+from app.audience.models import Topic
 from app.bench.send import content
 from app.campaigns import lifecycle, waterfall
 from app.campaigns.models import Campaign
@@ -21,11 +27,18 @@ from app.db import transaction
 from app.sending import ledger, queries
 from app.sending.models import Notification
 from app.sending.status import FAILED, HANDED_OVER, NOT_SENT, OPEN
+from app.tracking import heard
 from tests.support import crowd
 from tests.support.herald import Herald, running_herald
 from tests.support.processes import eventually, kill
 
 PEOPLE, WRONG = 20_000, 37
+OPENERS, CLICKERS = 60, 20
+IMAGE = re.compile(r'src="([^"]+/o/[^"]+)"')
+LINK = re.compile(r'href="([^"]+/c/[^"]+)"')
+BROWSER = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/141.0.0.0 Safari/537.36"
+)
 
 
 @pytest.fixture(scope="module")
@@ -138,22 +151,58 @@ def test_redis_is_flushed_in_the_middle_and_the_campaign_finishes(
     assert sums(key)["accepted"] == PEOPLE - WRONG
 
 
-def test_opens_clicks_and_every_step_are_found_again(herald: Herald, everyone: int) -> None:
+def test_readers_open_and_click_and_the_report_and_support_show_them(
+    herald: Herald, everyone: int
+) -> None:
+    key = campaign("Read by people", everyone, ["email"])
+    launch(key)
+    assert eventually(lambda: finished(key), 120)
+    ours = {ids.encode("ntf", row.id): row for row in messages(key)}
+    letters = [line for line in herald.journal() if line["notification"] in ours][:OPENERS]
+    time.sleep(2.5)  # what loads a picture within two seconds is a machine
+    for number, line in enumerate(letters):
+        page = herald.letter(line)
+        visit(IMAGE.findall(page)[-1])
+        if number < CLICKERS:
+            visit(LINK.findall(page)[0])
+
+    assert eventually(lambda: reaction(key).opened == OPENERS, 30)
+    assert (reaction(key).clicked, reaction(key).machine_opens) == (CLICKERS, 0)
     with transaction() as session:
-        row = session.scalars(
-            select(Notification).where(Notification.channel == "email").limit(1)
-        ).one()
-    listed = json.load(
-        urllib.request.urlopen(f"{herald.facts['sandbox_url']}/_control/journal?limit=1")
-    )
-    assert listed
-    assert row.contact_id is not None
+        assert sum(link.people for link in reports.links(session, key)) == CLICKERS
+
+    row = ours[letters[0]["notification"]]
     with transaction() as session:
-        person = session.get_one(Contact, row.contact_id)
+        (person,) = contact_search.exact_matches(session, letters[0]["to"])
+        assert person.id == row.contact_id
         history = queries.history_of_contact(session, person.id).items
-        assert {message.channel for message in history} >= {"email"}
-        assert queries.attempts_of(session, row.id)
-        assert queries.copy_of(session, row.id)
+        assert row.id in {message.id for message in history}
+        assert [attempt.outcome for attempt in queries.attempts_of(session, row.id)] == ["accepted"]
+        kinds = {event.kind for event in heard.of_message(session, row.id)}
+        assert kinds == {"delivered", "opened", "clicked"}
+        given = queries.copy_of(session, row.id)
+        assert given is not None
+        assert given["first_name"] == person.first_name
+
+
+def visit(address: str) -> None:
+    """Load it as a browser does, without following a redirect to the wide world."""
+    request = urllib.request.Request(html.unescape(address), headers={"User-Agent": BROWSER})
+    with contextlib.suppress(urllib.error.HTTPError):
+        urllib.request.build_opener(Stay).open(request, timeout=10)
+
+
+class Stay(urllib.request.HTTPRedirectHandler):
+    """Do not go where a redirect points."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def reaction(key: int) -> reports.Reaction:
+    """What readers of a campaign did, as its report says."""
+    with transaction() as session:
+        return reports.report(session, key).all
 
 
 def test_a_thousand_calls_with_two_hundred_repeated_keys_make_eight_hundred_messages(

@@ -118,6 +118,13 @@ class Herald:
             line["notification"] for line in self.journal() if line["answer"].split()[0] in taken
         )
 
+    def letter(self, line: Mapping[str, Any]) -> str:
+        """The HTML of a mail as its reader has it before them, by its line in the journal."""
+        place = "/".join(map(str, line["stored"]))
+        address = f"{self.facts['sandbox_url']}/outbox/{place}/mail"
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            return str(answer.read().decode())
+
     def pids(self, words: str) -> list[int]:
         """Processes whose command line holds these words."""
         return [pid for pid, line in processes_of(self.var_dir).items() if words in line]

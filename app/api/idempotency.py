@@ -9,12 +9,12 @@ enough to name what differs, and no personal data.
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
 from psycopg.errors import LockNotAvailable
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -26,7 +26,6 @@ from app.errors import Conflict, FieldError
 from app.sending.models import Idempotency
 
 LONGEST_KEY: Final = 255
-KEPT: Final = timedelta(days=7)
 _MOST_NAMED: Final = 20
 _RUNNING: Final = 0
 
@@ -76,12 +75,6 @@ def check_key(key: str) -> None:
     if not key or len(key) > LONGEST_KEY or not key.isascii() or not key.isprintable():
         message = f"Idempotency-Key has 1 to {LONGEST_KEY} printable ASCII characters."
         raise Refused(400, message)
-
-
-def forget_old(session: Session, now: datetime) -> int:
-    """Remove answers that were kept long enough; returns how many. For the clock."""
-    result = session.execute(delete(Idempotency).where(Idempotency.created_at < now - KEPT))
-    return int(getattr(result, "rowcount", 0))
 
 
 def _claim(

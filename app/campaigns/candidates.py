@@ -17,7 +17,23 @@ from app.campaigns.models import Campaign
 # Ways a person can be kept from a message, nearest to success first.
 REASONS: Final = ("over_cap", "duplicate_address", "suppressed", "opted_out", "no_address")
 
-CANDIDATES: Final = """
+# Every address of every person `c` on the wanted channels, with what stands for and against it.
+ADDRESSES: Final = """
+  cross join unnest(cast(:channels as text[])) with ordinality ch(channel, position)
+  left join device d on d.contact_id = c.id and d.platform = ch.channel
+       and d.disabled_at is null
+  cross join lateral (
+    select case ch.channel when 'email' then c.email when 'sms' then c.phone
+                else d.token end as address
+  ) a
+  left join preference pr on pr.contact_id = c.id and pr.topic_id = :topic
+       and pr.channel = ch.channel
+  left join suppression su on su.address = lower(a.address)
+       and su.kind = case ch.channel when 'email' then 'email' when 'sms' then 'phone'
+                          else 'token' end
+"""
+
+CANDIDATES: Final = f"""
   candidates as (
     select c.id as contact_id, ch.channel, ch.position, a.address, d.id as device_id,
            case
@@ -31,18 +47,7 @@ CANDIDATES: Final = """
            end as blocked
       from people p
       join contact c on c.id = p.contact_id
-      cross join unnest(cast(:channels as text[])) with ordinality ch(channel, position)
-      left join device d on d.contact_id = c.id and d.platform = ch.channel
-           and d.disabled_at is null
-      cross join lateral (
-        select case ch.channel when 'email' then c.email when 'sms' then c.phone
-                    else d.token end as address
-      ) a
-      left join preference pr on pr.contact_id = c.id and pr.topic_id = :topic
-           and pr.channel = ch.channel
-      left join suppression su on su.address = lower(a.address)
-           and su.kind = case ch.channel when 'email' then 'email' when 'sms' then 'phone'
-                              else 'token' end
+      {ADDRESSES}
   )
 """
 

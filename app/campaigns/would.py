@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.audience import rules
 from app.audience.models import Contact, Segment, Topic
 from app.campaigns import audience
+from app.campaigns.candidates import ADDRESSES
 from app.campaigns.models import Campaign
 from app.policy.decide import Hold, Skip, decide, trace
 from app.policy.facts import Facts, Rules
@@ -28,22 +29,11 @@ _NEAREST: Final = (
 )
 
 _WAYS: Final = text(
-    """
+    f"""
     select ch.channel, a.address, pr.opted_in, pr.at as chosen_at, su.reason as suppressed_for,
            su.scope as suppression_scope, cap.sent as sent_in_window
       from contact c
-      cross join unnest(cast(:channels as text[])) with ordinality ch(channel, position)
-      left join device d on d.contact_id = c.id and d.platform = ch.channel
-           and d.disabled_at is null
-      cross join lateral (
-        select case ch.channel when 'email' then c.email when 'sms' then c.phone
-                    else d.token end as address
-      ) a
-      left join preference pr on pr.contact_id = c.id and pr.topic_id = :topic
-           and pr.channel = ch.channel
-      left join suppression su on su.address = lower(a.address)
-           and su.kind = case ch.channel when 'email' then 'email' when 'sms' then 'phone'
-                              else 'token' end
+      {ADDRESSES}
       cross join (
         select count(distinct coalesce(s.campaign_id, -s.id)) as sent
           from notification s join topic st on st.id = s.topic_id and st.klass = 'marketing'

@@ -10,11 +10,11 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from app import clock
 from app.accounts import audit
-from app.audience import addresses
 from app.audience.models import Topic
 from app.campaigns import content
 from app.campaigns.models import Campaign
 from app.console import access, composer, content_stage, forms, pages
+from app.console.typed_recipient import recipient
 from app.content import drafts
 from app.db import transaction
 from app.errors import Invalid
@@ -44,24 +44,6 @@ def send(public_id: str) -> AnyResponse:
     return pages.page(
         "campaigns/_tested.html", error="", message=message, to=forms.text("to"), channel=channel
     )
-
-
-def recipient(channel: str, typed: str) -> Recipient:
-    """Whom an address of this channel stands for. Raises Invalid at `/to`."""
-    if channel == "email":
-        email = addresses.email(typed)
-        if not email.ok:
-            raise Invalid.one("/to", email.code, email.message)
-        return Recipient(email=email.value)
-    if channel == "sms":
-        phone = addresses.phone(typed)
-        if not phone.ok:
-            raise Invalid.one("/to", phone.code, phone.message)
-        return Recipient(phone=phone.value)
-    if not 8 <= len(typed) <= 4096 or any(letter.isspace() for letter in typed):
-        message = "Enter the push token of a device, without spaces."
-        raise Invalid.one("/to", "invalid_format", message)
-    return Recipient(device=(channel, typed))
 
 
 def _send(session: Session, campaign: Campaign, channel: str, to: Recipient) -> AcceptedMessage:

@@ -11,7 +11,8 @@ from app import clock
 from app.accounts import audit
 from app.audience import topics
 from app.channels.carriers import CHANNELS, Carrier, carrier, carriers
-from app.console import access, campaign_test, forms, pages
+from app.console import access, forms, pages
+from app.console.typed_recipient import recipient
 from app.db import transaction
 from app.errors import Invalid, NotFound
 from app.sending import provider_queries, queries
@@ -99,7 +100,7 @@ def _send(session: Session, channel: str, typed: str) -> AcceptedMessage:
         raise Invalid.one("/to", "no_topic", message)
     text = _TEXT.format(name=current_user.name)
     request = SendRequest(
-        to=campaign_test.recipient(channel, typed),
+        to=recipient(channel, typed),
         content={channel: _content(channel, text)},
         topic=topic,
         channels=(channel,),

@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 
 from app import clock
 from app.accounts import audit
-from app.audience import addresses, topics
+from app.audience import topics
 from app.console import access, content_form, content_stage, forms, pages
 from app.console.content_form import Place
 from app.console.templates import find
+from app.console.typed_recipient import recipient
 from app.content import drafts
 from app.content.models import Template, TemplateVersion
 from app.db import transaction
@@ -30,7 +31,7 @@ def send_test(public_id: str) -> Response:
     at = content_form.place(forms.text("at"))
     now = clock.now()
     try:
-        to = _recipient(at.channel, forms.text("to"))
+        to = recipient(at.channel, forms.text("to"))
         with transaction() as session:
             template = find(session, public_id)
             message = _send(session, template, at, to)
@@ -72,20 +73,3 @@ def _data(session: Session, version: TemplateVersion | None) -> Mapping[str, Any
     person = content_stage.choose(session, forms.text("person"), may_see_people=may_see)
     values = content_stage.values_for(person, version.sample_data if version else {})
     return {name: value for name, value in values.items() if name not in ("person", "campaign")}
-
-
-def _recipient(channel: str, typed: str) -> Recipient:
-    if channel == "email":
-        email = addresses.email(typed)
-        if not email.ok:
-            raise Invalid.one("/to", email.code, email.message)
-        return Recipient(email=email.value)
-    if channel == "sms":
-        phone = addresses.phone(typed)
-        if not phone.ok:
-            raise Invalid.one("/to", phone.code, phone.message)
-        return Recipient(phone=phone.value)
-    if not 8 <= len(typed) <= 4096 or any(letter.isspace() for letter in typed):
-        message = "Enter the push token of a device, without spaces."
-        raise Invalid.one("/to", "invalid_format", message)
-    return Recipient(device=(channel, typed))

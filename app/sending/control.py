@@ -65,10 +65,11 @@ def retry(session: Session, notification_ids: Sequence[int], now: datetime) -> i
     if len(notification_ids) > RETRIED_AT_ONCE:
         message = f"At most {RETRIED_AT_ONCE:,} messages can be retried at once."
         raise Invalid.one("/ids", "too_many", message)
-    moved = states.move(
-        session, [Change(key, "queued", None, now) for key in notification_ids], now
+    failed = select(Notification.id).where(
+        Notification.id.in_(notification_ids), Notification.status == "failed"
     )
-    keys = [item.notification_id for item in moved if item.old == "failed"]
+    changes = [Change(key, "queued", None, now) for key in session.scalars(failed)]
+    keys = [item.notification_id for item in states.move(session, changes, now)]
     rows = session.execute(
         text(
             """

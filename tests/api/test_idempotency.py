@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, text
 
-from app.api import idempotency
 from app.db import transaction
+from app.sending import retention
 from app.sending.models import Idempotency, Notification
 from tests.support.members import ApiClient
 
@@ -114,7 +114,7 @@ def test_old_answers_are_forgotten(api: ApiClient, app: Flask) -> None:
     send(api, "a")
     now = datetime.now(UTC)
     with app.app_context(), transaction() as session:
-        assert idempotency.forget_old(session, now + timedelta(days=6)) == 0
-        assert idempotency.forget_old(session, now + timedelta(days=8)) == 1
+        assert retention.forget_answers(session, now + timedelta(days=6)) == 0
+        assert retention.forget_answers(session, now + timedelta(days=8)) == 1
     send(api, "a")
     assert rows(app) == 2

@@ -30,7 +30,7 @@ from app.db import db
 from app.errors import DomainError
 from app.hooks import routes as hooks_routes
 from app.sending import engine
-from app.settings import Settings
+from app.settings import Settings, SettingsError
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 MEGABYTE: Final = 1024 * 1024
@@ -86,6 +86,11 @@ def engine_options() -> dict[str, Any]:
 
 
 def _configure(app: Flask, settings: Settings) -> None:
+    for name, url in (("DATABASE_URL", settings.database_url), ("REDIS_URL", settings.redis_url)):
+        if not url:
+            raise SettingsError(
+                f"{name} is missing. Set it, or start with `herald up` or `make run`."
+            )
     secure = settings.secure_cookies
     app.config.update(
         HERALD=settings,

@@ -6,7 +6,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
@@ -17,7 +17,7 @@ from flask import Flask
 from app import migrate
 from app import settings as herald_settings
 from app.embedded import Embedded
-from app.servers.process import free_port, open_log, spawn, stop
+from app.servers.process import children_of, free_port, open_log, spawn, stat, stop
 from app.settings import Settings
 from app.supervisor import programs
 from app.supervisor.programs import Place, python
@@ -110,28 +110,19 @@ def _await(ready: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def _stat(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-
-
 def _cpu(pid: int) -> float:
     """Seconds of a process and its living descendants, with those that they outlived."""
-    return sum(sum(int(value) for value in _stat(one)[11:15]) for one in _family(pid)) / _TICKS
+    return sum(sum(map(int, stat(one)[11:15])) for one in _family(pid)) / _TICKS
 
 
 def _rss(pid: int) -> float:
     """Megabytes of a process and its living descendants."""
-    return sum(int(_stat(one)[21]) for one in _family(pid)) * _PAGE / 1e6
+    return sum(sum(map(int, stat(one)[21:22])) for one in _family(pid)) * _PAGE / 1e6
 
 
 def _family(pid: int) -> list[int]:
-    """A process and all below it. Not every kernel lists children, so all parents are asked."""
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError):
-                parents[int(entry.name)] = int(_stat(int(entry.name))[1])
-    family = [pid] if pid in parents else []
+    """A process and all below it."""
+    family = [pid]
     for member in family:
-        family += [child for child, parent in parents.items() if parent == member]
+        family += children_of(member)
     return family

@@ -109,11 +109,23 @@ def is_alive(pid: int) -> bool:
 
 
 def _state(pid: int) -> str:
+    found = stat(pid)
+    return found[0] if found else ""
+
+
+def stat(pid: int) -> list[str]:
+    """Fields of /proc/<pid>/stat from the third on (state, parent, …); empty when it is gone."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return ""
-    return text.rpartition(")")[2].split()[0]
+        return []
+    return text.rpartition(")")[2].split()
+
+
+def children_of(pid: int) -> list[int]:
+    """Direct children, zombies too. Few kernels list them, so every process is asked (Linux)."""
+    numbers = [int(entry.name) for entry in Path("/proc").glob("[0-9]*")]
+    return [number for number in numbers if stat(number)[1:2] == [str(pid)]]
 
 
 def command_name(pid: int) -> str:

@@ -7,8 +7,9 @@ import signal
 import sys
 import time
 from collections.abc import Collection
-from pathlib import Path
 from typing import Final
+
+from app.servers.process import children_of
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
@@ -21,7 +22,7 @@ def adopt_orphans() -> None:
 
 def reap(known: Collection[int]) -> None:
     """Bury adopted children that have ended; `known` are looked after by others."""
-    for pid in _children():
+    for pid in children_of(os.getpid()):
         if pid not in known:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
@@ -30,17 +31,9 @@ def reap(known: Collection[int]) -> None:
 def end_all(patience: float = 2.0) -> None:
     """Kill every child that is left, and those that turn up when their parent goes."""
     deadline = time.monotonic() + patience
-    while (left := _children()) and time.monotonic() < deadline:
+    while (left := children_of(os.getpid())) and time.monotonic() < deadline:
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
-
-
-def _children() -> list[int]:
-    found: list[int] = []
-    for listing in Path("/proc/self/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += [int(pid) for pid in listing.read_text(encoding="ascii").split()]
-    return found

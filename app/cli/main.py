@@ -8,6 +8,7 @@ from app.cli.assets import assets
 from app.cli.bench import bench
 from app.cli.db import db
 from app.cli.doctor import doctor
+from app.cli.drill import drill
 from app.cli.imports import import_people
 from app.cli.key import key
 from app.cli.member import member
@@ -56,6 +57,7 @@ for _command in (
     import_people,
     send,
     bench,
+    drill,
     doctor,
     assets,
 ):

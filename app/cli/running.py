@@ -41,6 +41,7 @@ def application() -> Iterator[Flask]:
     from app.db import db
     from app.factory import create_app
 
+    _know_the_folder(load())
     with reached() as settings:
         log.configure("WARNING")
         if not migrate.at_head(settings.database_url):
@@ -52,6 +53,15 @@ def application() -> Iterator[Flask]:
             finally:
                 db.session.remove()
                 db.engine.dispose()
+
+
+def _know_the_folder(settings: Settings) -> None:
+    """Typed in another folder, a command must not make a second, empty Herald there."""
+    if not settings.database_url and not (settings.var_dir / "postgres").exists():
+        raise click.ClickException(
+            f"There is no Herald in {settings.var_dir}. Type this in Herald's own folder, or set "
+            "HERALD_VAR_DIR to its var folder, or DATABASE_URL."
+        )
 
 
 def actor() -> "Actor":
@@ -74,14 +84,15 @@ def attached() -> Urls:
     return urls
 
 
-def become(command: list[str], folder: Path) -> NoReturn:
-    """Turn this process into another of Herald's, told the addresses of what runs here."""
-    urls = attached()
+def become(command: list[str], folder: Path, *, alone: bool = False) -> NoReturn:
+    """Turn this process into another of Herald's, told the addresses of what runs here.
+
+    One that does its work `alone` needs neither database nor queue.
+    """
     environ = dict(os.environ)
-    environ.update(
-        DATABASE_URL=urls.database_url,
-        REDIS_URL=urls.redis_url,
-        HERALD_VAR_DIR=str(load().var_dir),
-    )
+    environ["HERALD_VAR_DIR"] = str(load().var_dir)
+    if not alone:
+        urls = attached()
+        environ.update(DATABASE_URL=urls.database_url, REDIS_URL=urls.redis_url)
     os.chdir(folder)
     os.execvpe(command[0], command, environ)  # noqa: S606

@@ -21,4 +21,4 @@ def sandbox(host: str, port: int, smtp_port: int) -> None:
 
     settings = load()
     callback_url = f"http://127.0.0.1:{settings.port}"
-    become(sandbox_command(settings.var_dir, host, port, smtp_port, callback_url), ROOT)
+    become(sandbox_command(settings.var_dir, host, port, smtp_port, callback_url), ROOT, alone=True)

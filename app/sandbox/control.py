@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
+from werkzeug.exceptions import HTTPException, UnsupportedMediaType
 
 from app.sandbox.desk import Desk
 from app.sandbox.events import scripted
@@ -39,6 +40,10 @@ def control(parts: Parts) -> Blueprint:
     @api.errorhandler(BadSettingsError)
     def bad(error: ValueError) -> tuple[Response, int]:
         return jsonify(error=str(error)), 400
+
+    @api.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> tuple[Response, int]:
+        return jsonify(error=str(error.description)), error.code or 400
 
     @api.get("/health")
     def health() -> Response:
@@ -111,7 +116,7 @@ def _events(api: Blueprint, desk: Desk, emitter: Emitter) -> None:
 
     @api.post("/events/sendgrid")
     def emit() -> tuple[Response, int]:
-        events = request.get_json()
+        events = _json()
         if not isinstance(events, list):
             raise BadSettingsError("A list of event objects is needed.")
         emitter.emit(events)
@@ -151,8 +156,15 @@ def _keyword(twilio: Twilio, sender: str, text: str) -> str:
     return "HELP" if word in _HELP else ""
 
 
+def _json() -> Any:
+    # A page in somebody's browser cannot send this type unasked: nobody is steered from outside.
+    if not request.is_json:
+        raise UnsupportedMediaType("Send it with Content-Type: application/json.")
+    return request.get_json()
+
+
 def _body() -> dict[str, Any]:
-    body = request.get_json()
+    body = _json()
     if not isinstance(body, dict):
         raise BadSettingsError("A JSON object is needed.")
     return body

@@ -1,9 +1,13 @@
 """Members from the shell: the way in when nobody can sign in."""
 
+from pathlib import Path
+
+from click.testing import CliRunner
 from sqlalchemy.orm import Session
 
 from app import clock
 from app.accounts import members
+from app.cli.main import main
 from tests.cli.conftest import Herald
 
 
@@ -46,3 +50,11 @@ def test_an_unknown_address_is_named(herald: Herald) -> None:
     answer = herald("member", "disable", "nobody@example.com")
     assert answer.exit_code == 1
     assert "nobody@example.com" in answer.output
+
+
+def test_in_another_folder_nothing_is_made_and_the_right_one_is_asked_for(tmp_path: Path) -> None:
+    elsewhere = {"DATABASE_URL": "", "REDIS_URL": "", "HERALD_VAR_DIR": str(tmp_path / "var")}
+    answer = CliRunner(env=elsewhere).invoke(main, ["member", "list"])
+    assert answer.exit_code == 1
+    assert f"There is no Herald in {tmp_path / 'var'}." in answer.output
+    assert not (tmp_path / "var" / "postgres").exists()

@@ -1,9 +1,11 @@
 """Scripted faults: what the rules match, and what goes over the wire then."""
 
+import json
 import time
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pycurl
 import pytest
@@ -179,3 +181,13 @@ def test_rules_are_listed_and_cleared(sandbox: SandboxHandle) -> None:
     assert [rule["hits"] for rule in sandbox.control("faults")] == [1]
     assert sandbox.control(f"faults/{made['id']}", method="DELETE") == {"cleared": 1}
     assert send_mail(sandbox, ANN).status == 202
+
+
+def test_an_order_that_does_not_say_it_is_json_is_refused_with_the_reason(
+    sandbox: SandboxHandle,
+) -> None:
+    order = Request(f"{sandbox.control_url}/_control/faults", b'{"provider": "apns"}')
+    with pytest.raises(HTTPError) as refused:
+        urlopen(order, timeout=10)
+    assert refused.value.code == 415
+    assert "Content-Type: application/json" in json.load(refused.value)["error"]

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 from app.sandbox import credentials
 from app.sandbox.events.poster import Post
+from app.sandbox.tags import scripted_number
 from app.sandbox.wire import Call
 
 _FORM: Final = ("Content-Type", "application/x-www-form-urlencoded; charset=UTF-8")
@@ -45,7 +46,7 @@ class Text(NamedTuple):
 
 def course(to: str) -> tuple[tuple[str, str], ...]:
     """(status, error code) pairs in the order they are told; the first status never is."""
-    return _COURSES.get(to, ORDINARY)
+    return _COURSES.get(scripted_number(to), ORDINARY)
 
 
 def status_post(text: Text, status: str, error: str, signature: str) -> Post | None:

@@ -1,7 +1,7 @@
 """Twilio Messages, as Twilio would answer a create: 201 with the message, or its error JSON.
 
 The numbers of Twilio's test credentials work: To +15005550001 is invalid, …0002 cannot be
-reached, …0003 has no permission, …0004 has sent STOP, …0009 is no mobile.
+reached, …0003 has no permission, …0004 has sent STOP, …0009 is no mobile. Any area code will do.
 """
 
 import base64
@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from app.sandbox import credentials
+from app.sandbox.tags import scripted_number
 from app.sandbox.wire import Answer, Call, Recipient, Request, json_answer
 
 BODY_CHARACTERS: Final = 1600
@@ -176,8 +177,8 @@ def _wrong_recipient(form: dict[str, str], stopped: set[str]) -> int:
     to = form.get("To", "")
     if not to:
         return 21604
-    if to in _TO:
-        return _TO[to]
+    if scripted := _TO.get(scripted_number(to)):
+        return scripted
     if not _E164.fullmatch(to):
         return 21211
     return 21610 if to in stopped else 0

@@ -1,6 +1,7 @@
 """Reading a template: which parts of Jinja are allowed, and which variables it uses."""
 
 import difflib
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -28,6 +29,8 @@ _REFUSED: Final = {
     nodes.Block: "{% block %} is not part of this language.",
     nodes.AssignBlock: "Write {% set name = value %} on one line.",
 }
+# `{{ "\x00" }}`: what neither the database nor a provider can take may hide in an escape.
+_UNSENDABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
 class Refused(Exception):
@@ -118,6 +121,8 @@ def _check_node(node: nodes.Node, loops: int, *, ours: bool) -> None:
                 raise Refused(f"{name}: names cannot begin with an underscore.", node.lineno)
             if name == "loop" and not loops:
                 raise Refused("loop is only known inside {% for %}.", node.lineno)
+        case nodes.Const(value=str(text)) if _UNSENDABLE.search(text):
+            raise Refused("This text holds a character that cannot be sent.", node.lineno)
         case nodes.Filter(name=name) if name not in filters.NAMES:
             raise Refused(_unknown("filter", name, filters.NAMES), node.lineno)
         case nodes.Test(name=name) if name not in TESTS:

@@ -34,6 +34,8 @@ REFUSED = [
     "{{ _private }}",
     "{{ loop.index }}",
     "{% if a is callable %}{% endif %}",
+    r"{{ '\x00' }}",
+    r"{{ first_name|default('\ud800') }}",
     "(" * 3 + "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}",
     "{{ " + "not " * 3000 + "1 }}",
     "{{ " + "+".join("1" * 1 for _ in range(5000)) + " }}",

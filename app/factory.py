@@ -3,6 +3,7 @@
 import re
 import secrets
 import tomllib
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +36,7 @@ from app.settings import Settings, SettingsError
 ROOT: Final = Path(__file__).resolve().parent.parent
 MEGABYTE: Final = 1024 * 1024
 LARGEST_REQUEST: Final = 64 * MEGABYTE  # a file to import; the API has its own limit
+LARGEST_LEFTOVER: Final = 5 * MEGABYTE
 RETRY_AFTER_SECONDS: Final = 5
 # Machines talk to these; everything else is read by people.
 _MACHINE_DOORS: Final = ("/api/v1/", "/hooks/", "/t/", "/healthz", "/readyz", "/metrics")
@@ -123,6 +125,7 @@ def _register_machinery(app: OpenAPI, settings: Settings) -> None:
     engine.init_app(app, settings)
     app.before_request(_begin_request)
     app.after_request(_security_headers)
+    app.after_request(_read_the_rest)
     access.register(app, settings.secret_key, settings.old_secret_keys)
 
 
@@ -180,6 +183,18 @@ def _security_headers(response: Response) -> Response:
     headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
     if request.is_secure:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+    return response
+
+
+def _read_the_rest(response: Response) -> Response:
+    """A refusal may come before the body was read. The server would then drop the connection
+    without a word, and with it whatever the caller sends next.
+    """
+    if (request.content_length or 0) <= LARGEST_LEFTOVER:
+        with suppress(HTTPException):  # the caller has gone
+            request.stream.read()
+    else:
+        response.headers["Connection"] = "close"
     return response
 
 

@@ -28,6 +28,7 @@ from app.sending.models import Idempotency
 LONGEST_KEY: Final = 255
 _MOST_NAMED: Final = 20
 _RUNNING: Final = 0
+_WHOLE: Final = {"": "the body", "#": "the address"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ def _other_body(before: dict[str, str], now: dict[str, str]) -> Refused:
         FieldError(name, "differs", "This differs from the first request with this key.")
         for name in sorted(differing)[:_MOST_NAMED]
     ]
-    named = ", ".join(field.pointer or "the body" for field in fields)
+    named = ", ".join(_WHOLE.get(field.pointer, field.pointer) for field in fields)
     message = f"This Idempotency-Key was used for another request; {named} differ."
     return Refused(422, message, fields)
 

@@ -110,7 +110,7 @@ class _Shapes:
         """The arguments for the view. Raises Invalid."""
         found: dict[str, BaseModel] = {}
         if self.path:
-            found["path"] = validation.read(self.path, values)
+            found["path"] = validation.read_path(self.path, values)
         if self.query:
             found["query"] = validation.read_query(self.query, request.args)
         if self.body:

@@ -4,6 +4,8 @@ Python's JSON takes NaN, lone surrogates and the last of two equal keys; here th
 """
 
 import json
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 import orjson
@@ -15,6 +17,7 @@ from app.errors import FieldError
 LARGEST_BODY: Final = 5 * 1024 * 1024
 DEEPEST: Final = 64
 _LARGEST_INTEGER: Final = 2**63
+_MOST_NAMED: Final = 100
 
 
 class _Repeated(ValueError):
@@ -69,29 +72,49 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _inspect(document: Any) -> None:
     """Refuse what PostgreSQL cannot keep, and what is nested without end."""
-    wrong: list[FieldError] = []
-    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), document)]
-    while waiting:
-        path, value = waiting.pop()
-        if len(path) > DEEPEST:
-            raise Refused(400, f"JSON may be nested at most {DEEPEST} levels deep.")
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                if "\x00" in key:
+    if _is_storable(document):
+        return
+    faults = islice(_faults([document], []), _MOST_NAMED)
+    wrong = [FieldError(pointer(path[1:]), code, words) for path, code, words in faults]
+    raise Refused(422, "Some values cannot be stored.", wrong)
+
+
+def _is_storable(document: Any) -> bool:
+    """Level by level and without paths: a body may hold millions of values."""
+    level = [document]
+    for _ in range(DEEPEST + 1):
+        below: list[Any] = []
+        for value in level:
+            kind = type(value)
+            if kind is list:
+                below += value
+            elif kind is dict:
+                if any("\x00" in key for key in value):
                     raise Refused(400, "A key must not contain the character NUL.")
-                waiting.append(((*path, key), inner))
-        elif isinstance(value, list):
-            waiting.extend(((*path, index), inner) for index, inner in enumerate(value))
-        else:
-            wrong += _inspect_leaf(path, value)
-    if wrong:
-        raise Refused(422, "Some values cannot be stored.", wrong)
+                below += value.values()
+            elif _fault(value):
+                return False
+        if not below:
+            return True
+        level = below
+    raise Refused(400, f"JSON may be nested at most {DEEPEST} levels deep.")
 
 
-def _inspect_leaf(path: tuple[str | int, ...], value: Any) -> list[FieldError]:
-    if isinstance(value, str) and "\x00" in value:
-        message = "The character NUL cannot be stored."
-        return [FieldError(pointer(path), "invalid_character", message)]
+def _faults(within: Any, path: list[str | int]) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    """What is wrong below an object or array: path, code and sentence."""
+    for step, value in within.items() if isinstance(within, dict) else enumerate(within):
+        if isinstance(value, dict | list):
+            path.append(step)
+            yield from _faults(value, path)
+            path.pop()
+        elif fault := _fault(value):
+            yield (*path, step), *fault
+
+
+def _fault(value: Any) -> tuple[str, str] | None:
+    """What is wrong with a text or number: code and sentence."""
+    if type(value) is str and "\x00" in value:
+        return "invalid_character", "The character NUL cannot be stored."
     if type(value) is int and not -_LARGEST_INTEGER <= value < _LARGEST_INTEGER:
-        return [FieldError(pointer(path), "out_of_range", "Numbers have at most 64 bits.")]
-    return []
+        return "out_of_range", "Numbers have at most 64 bits."
+    return None

@@ -105,14 +105,25 @@ def read_query(shape: type[Shape], arguments: "MultiDict[str, str]") -> Shape:
         FieldError(f"/{name}", "repeated", "Give this parameter once.")
         for name, values in arguments.lists()
         if len(values) > 1
-    ] + [
-        FieldError(f"/{name}", "invalid_character", "The character NUL is not allowed.")
-        for name, value in arguments.items()
-        if "\x00" in value
-    ]
+    ] + _with_nul(arguments)
     if wrong:
         raise Invalid(wrong)
     return read(shape, {name: value for name, value in arguments.items() if value != ""})
+
+
+def read_path(shape: type[Shape], values: Mapping[str, str]) -> Shape:
+    """Validate the variable parts of the address."""
+    if wrong := _with_nul(values):
+        raise Invalid(wrong)
+    return read(shape, values)
+
+
+def _with_nul(values: Mapping[str, str]) -> list[FieldError]:
+    return [
+        FieldError(f"/{name}", "invalid_character", "The character NUL is not allowed.")
+        for name, value in values.items()
+        if "\x00" in value
+    ]
 
 
 def fields_of(error: ValidationError) -> list[FieldError]:
@@ -122,12 +133,17 @@ def fields_of(error: ValidationError) -> list[FieldError]:
 
 def _field(detail: ErrorDetails) -> FieldError:
     kind = detail["type"]
-    code, sentence = _KINDS.get(kind, (kind if kind in CODES else "invalid", ""))
     context: Mapping[str, Any] = detail.get("ctx") or {}
+    own = kind in CODES and "message" in context  # said by `schemas.common.wrong`
+    code, sentence = (kind, "") if own else _KINDS.get(kind, (_code(kind), ""))
     message = (
         sentence.format_map(_Context(context)) if sentence else detail["msg"].rstrip(".") + "."
     )
     return FieldError(pointer(detail["loc"]), code, message)
+
+
+def _code(kind: str) -> str:
+    return kind if kind in CODES else "invalid"
 
 
 class _Context(dict[str, Any]):

@@ -71,6 +71,8 @@ def check_external_id(value: object) -> str | None:
         return "The external id must be a text that is not empty."
     if len(value) > EXTERNAL_ID_MAX:
         return f"The external id is longer than {EXTERNAL_ID_MAX} characters."
+    if "\ufffd" in value:  # %FC in an address: every such id would be the same person
+        return "The external id has a broken character; addresses are percent-encoded as UTF-8."
     return unstorable(value)
 
 

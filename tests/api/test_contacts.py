@@ -55,6 +55,13 @@ def test_a_person_is_created_then_changed_then_read(api: ApiClient) -> None:
     assert found.json["attributes"] == {"plan": "plus", "orders": 3}
 
 
+@pytest.mark.parametrize("written", ["M%FCller", "%ED%A0%80", "a%00"])
+def test_an_id_that_is_no_clean_text_belongs_to_nobody(api: ApiClient, written: str) -> None:
+    answer = put(api, written)
+    assert answer.status_code == 422, answer.text
+    assert pointers(answer) == {"/external_id"}
+
+
 def test_everything_wrong_is_said_at_once(api: ApiClient) -> None:
     answer = put(api, body={"email": "x", "phone": 7, "nickname": "a", "country": "Atlantis"})
     assert answer.status_code == 422

@@ -1,8 +1,10 @@
 """The edges of the API: keys, scopes, quotas, and bodies that are not what they should be."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -136,6 +138,33 @@ def test_a_body_that_is_no_clean_json_is_refused(api: ApiClient, raw: bytes, sta
 )
 def test_only_plain_json_is_taken(api: ApiClient, headers: dict[str, str], status: int) -> None:
     assert post(api, b"{}", **headers).status_code == status
+
+
+def test_only_some_of_very_many_wrong_values_are_named(api: ApiClient) -> None:
+    answer = post(api, json.dumps({"data": ["\x00"] * 300_000}).encode())
+    assert answer.status_code == 422
+    assert len(answer.json["errors"]) == 100
+    assert answer.json["errors"][99]["pointer"] == "/data/99"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/v1/notifications", "/api/v1/nothing-here", "/hooks/sendgrid", "/signin", "/campaigns"],
+)
+def test_a_refusal_reads_the_body_so_that_the_connection_goes_on(
+    client: FlaskClient, path: str
+) -> None:
+    body = BytesIO(b"x" * 10_000)
+    answer = client.post(path, input_stream=body)
+    assert 400 <= answer.status_code < 500
+    assert body.tell() == 10_000
+    assert "Connection" not in answer.headers
+
+
+def test_a_refusal_of_a_large_body_says_that_the_connection_ends(client: FlaskClient) -> None:
+    answer = client.post(SEND, input_stream=BytesIO(bytes(6 * 1024 * 1024)))
+    assert answer.status_code == 401
+    assert answer.headers["Connection"] == "close"
 
 
 def test_a_wrong_address_or_method_is_a_problem_too(api: ApiClient) -> None:

@@ -137,6 +137,11 @@ def test_a_wrong_field_is_named(
     assert pointers(answer).get(pointer) == code, answer.text
 
 
+def test_a_limit_is_said_in_the_words_of_its_own_field(api: ApiClient) -> None:
+    answer = api.call("POST", "/notifications", {**SEND, "data": {"a": "x" * 100_001}})
+    assert answer.json["errors"][0]["message"] == "At most 100,000 bytes of JSON."
+
+
 def test_a_batch_answers_each_item_and_wrong_ones_disturb_nobody(
     api: ApiClient, app: Flask
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, Flask, current_app, flash, g, redirect, request, url_for
+from flask import Blueprint, Flask, current_app, g, redirect, request, url_for
 from flask_login import AnonymousUserMixin, LoginManager, UserMixin, current_user
 from werkzeug.wrappers import Response
 
@@ -27,7 +27,10 @@ _OPEN: Final = "herald_open_blueprints"
 _NEXT: Final = "herald_next_signer"
 PUBLIC: Final[tuple[str, ...]] = ("*",)
 # What a member with a one-time password may still do.
-_PASSWORD_PAGES: Final = frozenset({"account.show", "account.change_password", "signin.sign_out"})
+# What is open before somebody has chosen a password of their own; the menu is part of that page.
+_PASSWORD_PAGES: Final = frozenset(
+    {"account.show", "account.change_password", "signin.sign_out", "jump.menu"}
+)
 
 
 class User(UserMixin):  # type: ignore[misc]  # Flask-Login ships no types
@@ -156,8 +159,7 @@ def _gate() -> Response | None:
     if permitted is None or current_user.role not in permitted:
         raise Forbidden("Your role does not allow this. An owner of this workspace can change it.")
     if current_user.signed_in.password_temporary and request.endpoint not in _PASSWORD_PAGES:
-        flash("Choose a password of your own first.", "done")
-        return redirect(url_for("account.show"), 303)
+        return _lead(url_for("account.show"))  # which says why
     return None
 
 
@@ -169,7 +171,12 @@ def _ask_to_sign_in() -> Response:
     else:
         back = request.full_path.rstrip("?") if request.method == "GET" else "/"
     target = url_for("signin.ask", next=return_token(back) if back not in ("", "/") else None)
-    if not is_fragment:
+    return _lead(target)
+
+
+def _lead(target: str) -> Response:
+    """The whole browser goes there, also when only a part of a page was asked for."""
+    if "HX-Request" not in request.headers:
         return redirect(target, 303)
     answer = current_app.response_class(status=401)
     answer.headers["HX-Redirect"] = target

@@ -52,7 +52,8 @@ def change_password() -> Response:
     if refused is not None:
         return _page({"password": refused.by_field()}, 422)
     flash("Your password is changed. Every other browser is signed out.", "done")
-    return pages.go(url_for("account.show"))
+    began = current_user.signed_in.password_temporary
+    return pages.go("/" if began else url_for("account.show"))
 
 
 def _page(errors: Mapping[str, Mapping[str, str]], status: int = 200) -> Response:

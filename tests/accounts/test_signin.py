@@ -131,3 +131,21 @@ def test_a_one_time_password_must_be_replaced_first(app: Flask, client: FlaskCli
     new = {"current": once, "new": PASSWORD + "2"}
     assert client.post("/settings/account/password", data=new).status_code == 303
     assert client.get("/settings/members").status_code == 200
+
+
+def test_the_first_password_leads_the_whole_browser_and_then_to_the_overview(
+    app: Flask, client: FlaskClient
+) -> None:
+    with app.app_context(), transaction() as session:
+        first = members.reset_password(session, create("owner"))
+    assert sign_in(client, "owner@herald.example", first).status_code == 303
+    assert client.get("/people").location == "/settings/account"
+    part = client.get("/people", headers={"HX-Request": "true"})
+    assert (part.status_code, part.headers["HX-Redirect"]) == (401, "/settings/account")
+    menu = client.get("/_nav", headers={"HX-Request": "true"})
+    assert menu.status_code == 200
+    assert "<html" not in menu.text
+    keep_token(client)
+    chosen = {"current": first, "new": PASSWORD}
+    assert client.post("/settings/account/password", data=chosen).location == "/"
+    assert client.get("/people").status_code == 200

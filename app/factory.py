@@ -3,7 +3,6 @@
 import re
 import secrets
 import tomllib
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +17,7 @@ from flask_openapi3.openapi import OpenAPI
 from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError
 from sqlalchemy import exc
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cache, jobs
@@ -190,10 +189,11 @@ def _read_the_rest(response: Response) -> Response:
     """A refusal may come before the body was read. The server would then drop the connection
     without a word, and with it whatever the caller sends next.
     """
-    if (request.content_length or 0) <= LARGEST_LEFTOVER:
-        with suppress(HTTPException):  # the caller has gone
-            request.stream.read()
-    else:
+    try:
+        if (request.content_length or 0) > LARGEST_LEFTOVER:
+            raise RequestEntityTooLarge
+        request.stream.read()
+    except HTTPException:  # too large to be read, for this server or for the view
         response.headers["Connection"] = "close"
     return response
 

@@ -161,9 +161,15 @@ def test_a_refusal_reads_the_body_so_that_the_connection_goes_on(
     assert "Connection" not in answer.headers
 
 
-def test_a_refusal_of_a_large_body_says_that_the_connection_ends(client: FlaskClient) -> None:
-    answer = client.post(SEND, input_stream=BytesIO(bytes(6 * 1024 * 1024)))
-    assert answer.status_code == 401
+@pytest.mark.parametrize(
+    ("path", "size", "status"), [(SEND, 6_000_000, 401), ("/hooks/twilio/inbound", 200_000, 413)]
+)
+def test_a_refusal_of_a_large_body_says_that_the_connection_ends(
+    client: FlaskClient, path: str, size: int, status: int
+) -> None:
+    form = "application/x-www-form-urlencoded"
+    answer = client.post(path, input_stream=BytesIO(bytes(size)), content_type=form)
+    assert answer.status_code == status
     assert answer.headers["Connection"] == "close"
 
 

@@ -59,14 +59,21 @@ def engagement(
 ) -> Figure:
     """Opens as a line with an area, clicks as a line: per slot, by people."""
     x = [time.isoformat() for time in times]
+    lines = [
+        _line("Opens", "var(--accent)", x, opened),
+        _line("Clicks and taps", "var(--ink)", x, clicked),
+    ]
+    if unit == "day":  # quiet days between busy ones: a curve would swing below zero
+        for line in lines:
+            line["line"] = {**line["line"], "shape": "linear"}
     return {
         "data": [
             {
-                **_line("Opens", "var(--accent)", x, opened),
+                **lines[0],
                 "fill": "tozeroy",
                 "fillcolor": "color-mix(in oklch, var(--accent) 9%, transparent)",
             },
-            _line("Clicks and taps", "var(--ink)", x, clicked),
+            lines[1],
         ],
         "layout": {"xaxis": _time_axis(unit, times), "yaxis": {"tickformat": "~s"}},
     }
@@ -89,7 +96,7 @@ def rates(spans: Sequence[datetime], lines: Sequence[tuple[str, str, Sequence[fl
     ]
     return {
         "data": traces,
-        "layout": {"xaxis": _time_axis(unit, spans), "yaxis": {"tickformat": ".0%"}},
+        "layout": {"xaxis": _time_axis(unit, spans), "yaxis": {"tickformat": "~%"}},
     }
 
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -37,6 +37,15 @@ class Figures:
     def all_sent(self) -> int:
         """Messages handed over on all channels."""
         return sum(self.sent.values())
+
+    def add(self, other: "Figures") -> None:
+        """Count what happened in another span too."""
+        for name in ("sent", "delivered", "bounced", "opened", "failed"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            for channel, number in theirs.items():
+                mine[channel] += number
+        for name in ("clicked", "opted_out", "opens", "clicks", "machine"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def confirmed(self) -> tuple[int, int]:
         """Delivered, and sent, on channels where the provider reports deliveries."""
@@ -85,12 +94,18 @@ class Kpi:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A period, its figures per span, and what they add up to."""
+    """A period, its figures per span, and what they add up to.
+
+    `recent` has for each span what happened until then in as long a time as the period: people
+    open today what was delivered yesterday, so a rate of one day alone says nothing. The last
+    one is the period itself.
+    """
 
     period: Period
     spans: Mapping[datetime, Figures]
     total: Figures
     before: Figures
+    recent: Mapping[datetime, Figures]
 
     def kpis(self) -> list[Kpi]:
         """Sent, delivered, opened, clicked, opted out: each with its base."""
@@ -104,7 +119,8 @@ class Overview:
         }
 
     def _kpi(self, key: str, label: str, base: str, good: str, measure: "Measure") -> Kpi:
-        values = [measure(self.spans[span]) for span in self.period.spans]
+        source = self.spans if key == "sent" else self.recent
+        values = [measure(source[span]) for span in self.period.spans]
         return Kpi(key, label, measure(self.total), measure(self.before), base, values, good)
 
 
@@ -117,13 +133,27 @@ def overview(session: Session, period: Period, zone: str, channel: str | None = 
     done = counters.done(session, period.before, period.until, zone, period.unit)
     spans: dict[datetime, Figures] = {span: Figures() for span in period.spans}
     total, before = Figures(), Figures()
+    history: defaultdict[datetime, Figures] = defaultdict(Figures)
     for item in (one for one in grown if channel in (None, one.channel)):
         for target in _targets(item.at, period, spans, total, before):
             _grow(target, item)
+        _grow(history[item.at], item)
     for act in (one for one in done if channel in (None, one.channel)):
         for target in _targets(act.at, period, spans, total, before):
             _act(target, act)
-    return Overview(period, spans, total, before)
+        _act(history[act.at], act)
+    reach = period.spans[-1] - period.spans[0]
+    recent = {span: _until(span, history, reach) for span in period.spans}
+    return Overview(period, spans, total, before, recent)
+
+
+def _until(span: datetime, history: Mapping[datetime, Figures], reach: timedelta) -> Figures:
+    """What happened in the span and in `reach` before it."""
+    found = Figures()
+    for at, one in history.items():
+        if span - reach <= at <= span:
+            found.add(one)
+    return found
 
 
 def _targets(

@@ -119,7 +119,7 @@ def _page(tab: str, view: View, found: Overview, **context: Any) -> Response:
 
 
 def _rates(found: Overview, period: Period) -> figures.Figure:
-    spans = [found.spans[span] for span in period.spans]
+    spans = [found.recent[span] for span in period.spans]
     opened = [share(one.opened["email"], one.reached("email")) for one in spans]
     clicked = [share(one.clicked, one.all_reached) for one in spans]
     lines = [("Opened", "var(--accent)", opened), ("Clicked", "var(--ink)", clicked)]

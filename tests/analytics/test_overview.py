@@ -52,6 +52,17 @@ def test_kpis_are_shares_of_what_they_say(world: World) -> None:
     assert sum(value or 0 for value in kpis["sent"].values) == 100
 
 
+def test_a_rate_of_a_day_is_of_what_was_delivered_shortly_before_it(world: World) -> None:
+    delivered = sent(world, 2, 100, status="delivered")
+    sent(world, 0, 20, status="delivered")
+    hits = [Hit(key, "opened", world.now - timedelta(hours=1), "pixel") for key in delivered[:60]]
+    engagement.record(world.session, hits, world.now)
+    opened = next(kpi for kpi in look(world).kpis() if kpi.key == "opened")
+    assert opened.values[-1] == opened.value == 0.5
+    assert opened.values[-3] == 0.0
+    assert opened.values[-4] is None
+
+
 def test_a_change_is_growth_for_counts_and_points_for_rates(world: World) -> None:
     sent(world, 1, 30, status="delivered")
     sent(world, 8, 20, status="delivered")

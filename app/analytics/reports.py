@@ -210,8 +210,8 @@ def _stages(
         width = round(100 * value / audience, 2) if audience else 0.0
         return Stage(key, label, value, base, words, min(width, 100.0))
 
-    yield stage("audience", "Audience", audience, 0, "")
-    yield stage("sent", "Sent", sheet.sent, audience, "of audience")
+    yield stage("audience", "Messages", audience, 0, "")
+    yield stage("sent", "Sent", sheet.sent, audience, "of messages")
     yield stage("delivered", "Delivered", sheet.delivered, *_confirmed(chosen, channel))
     email = chosen.channels.get("email")
     reached = "of delivered" if chosen.all.confirms else "of those reached"

@@ -173,7 +173,7 @@ def test_links_agree_with_the_funnel_and_show_machines_beside(
     }
     assert funnel["Clicked or tapped"] == people
     assert funnel["Opened"] == 10
-    assert funnel["Audience"] == 50
+    assert funnel["Messages"] == 50
 
 
 def test_the_report_asks_again_while_it_runs_and_renews_the_page_at_the_end(

@@ -46,7 +46,7 @@ def title(incident: Incident) -> str:
 def span(incident: Incident) -> str:
     """`312 times since Today, 10:33`."""
     times = filters.plural(incident.count, "time")
-    return f"{times} since {filters.near(incident.first_at)}"
+    return f"{times} since {filters.within(incident.first_at)}"
 
 
 def state(incident: Incident) -> str:

@@ -141,6 +141,12 @@ def near(moment: datetime | None) -> str:
     return f"{named}, {at(moment)}"
 
 
+def within(moment: datetime | None) -> str:
+    """`near` inside a sentence: `since yesterday, 16:05`."""
+    text = near(moment)
+    return text[:1].lower() + text[1:] if text.startswith(("To", "Ye")) else text
+
+
 def ago(moment: datetime | None) -> str:
     """Relative under 24 hours, `just now`, `12 min ago`, `in 3 h`; beyond that the day."""
     if moment is None:
@@ -198,7 +204,7 @@ def hue(name: str) -> int:
 
 
 FILTERS = (
-    num, short, pct, share, money, plural, duration, at, day, when, near, ago, iso,
+    num, short, pct, share, money, plural, duration, at, day, when, near, within, ago, iso,
     mask_email, mask_phone, initials, hue,
 )  # fmt: skip
 

@@ -113,7 +113,7 @@ def _waiting(message: Notification, attempts: Sequence[Attempt]) -> list[Step]:
     if message.status not in ("held", "unknown"):
         return []
     at = attempts[-1].at if attempts else message.accepted_at
-    until = f"until {filters.near(message.send_after)}" if message.send_after else ""
+    until = f"until {filters.within(message.send_after)}" if message.send_after else ""
     if message.status == "unknown":
         return [Step("Waiting for news of it", "circle-help", at, until, tone="warn")]
     why = words.reason(message.hold_reason)

@@ -141,7 +141,7 @@ def _device(device: Device, handed: datetime | None, now: datetime) -> Reach:
     title = f"{name}, {device.app}" if device.app else name
     if device.disabled_at is not None:
         why = device.disabled_reason or "no longer registered"
-        sub = f"Gone since {filters.near(device.disabled_at)}: {why}"
+        sub = f"Gone since {filters.within(device.disabled_at)}: {why}"
         return Reach(device.platform, title, sub, "off", "token", device=device)
     silent = now - device.last_seen_at > SILENT
     seen = f"{'Silent since' if silent else 'Seen'} {filters.ago(device.last_seen_at)}"
@@ -151,9 +151,9 @@ def _device(device: Device, handed: datetime | None, now: datetime) -> Reach:
 
 def _last(handed: datetime | None, read: datetime | None) -> str:
     if read is not None:
-        return f"Last opened {filters.near(read)}"
+        return f"Last opened {filters.within(read)}"
     if handed is not None:
-        return f"Last message {filters.near(handed)}"
+        return f"Last message {filters.within(handed)}"
     return "Nothing sent yet"
 
 

@@ -23,7 +23,7 @@ CLASSES: Final[Mapping[str, tuple[str, str]]] = {
         "News and offers. People can opt out; caps and quiet hours hold; mail has a way out.",
     ),
     "transactional": (
-        "Transactional",
+        "Service",
         "What somebody's own order or account brings. People can opt out; no caps or quiet hours.",
     ),
     "security": (

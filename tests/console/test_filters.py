@@ -83,6 +83,14 @@ def test_times_are_near_and_in_the_workspace_zone(
 
 
 @time_machine.travel(NOW, tick=False)
+def test_a_near_day_is_written_small_inside_a_sentence(drawing_app: Flask) -> None:
+    with drawing_app.app_context():
+        assert filters.within(NOW) == "today, 10:42"
+        assert filters.within(NOW - timedelta(days=1)) == "yesterday, 10:42"
+        assert filters.within(NOW + timedelta(days=7)) == "Tue 1 Dec, 10:42"
+
+
+@time_machine.travel(NOW, tick=False)
 def test_the_zone_of_the_request_wins(drawing_app: Flask) -> None:
     with drawing_app.app_context():
         g.zone = ZoneInfo("Asia/Kathmandu")

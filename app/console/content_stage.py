@@ -37,6 +37,9 @@ NOBODY: Final[Mapping[str, Any]] = {
 }
 _CLIP: Final = 102 * 1024
 _URL: Final = re.compile(r"https?://[^\s<>]+")
+_SCHEMES: Final = re.compile(
+    r"(<meta[^>]*\bname=[\"']color-scheme[\"'][^>]*\bcontent=[\"'])[^\"']*", re.IGNORECASE
+)
 _DARK_QUERY: Final = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(dark|light)\s*\)")
 
 
@@ -162,9 +165,10 @@ def choose(session: Session, public_id: str, *, may_see_people: bool) -> Contact
 
 def themed(html: str, theme: str) -> str:
     """HTML whose questions about the colour scheme are answered with this theme."""
-    return _DARK_QUERY.sub(
+    answered = _DARK_QUERY.sub(
         lambda match: "(min-width:0)" if match[1] == theme else "(max-width:0)", html
     )
+    return _SCHEMES.sub(lambda match: match[1] + theme, answered)
 
 
 def linked(text: str) -> Markup:

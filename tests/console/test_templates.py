@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from app import ids
 from app.audience import contacts, topics
+from app.console import content_stage
 from app.content import drafts, templates
 from app.content.models import Template
 from app.db import transaction
@@ -143,6 +144,18 @@ def test_the_preview_is_a_real_persons_and_cannot_run_anything(
     assert "Hi Amara" in answer.text
     policy = answer.headers["Content-Security-Policy"]
     assert policy.startswith("sandbox; default-src 'none'")
+
+
+def test_a_light_preview_is_light_on_a_dark_screen() -> None:
+    html = (
+        '<meta name="color-scheme" content="light dark">'
+        "<style>@media (prefers-color-scheme: dark) { p { color: white } }</style>"
+    )
+    light, dark = content_stage.themed(html, "light"), content_stage.themed(html, "dark")
+    assert 'content="light"' in light
+    assert "(max-width:0)" in light
+    assert 'content="dark"' in dark
+    assert "(min-width:0)" in dark
 
 
 def test_a_viewer_previews_as_a_made_up_person_and_changes_nothing(

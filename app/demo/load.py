@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, text
 from app.accounts import api_keys, members
 from app.audience import consent, contacts, segments, suppressions, topics
 from app.audience.consent import Choice
-from app.audience.models import Contact, Device
+from app.audience.models import Contact, Device, Segment
 from app.audience.suppressions import Entry
 from app.content.models import Template, TemplateVersion
 from app.db import transaction
@@ -51,7 +51,7 @@ def load(settings: Settings, now: datetime) -> Mapping[str, Any]:
     _choices(now)
     _analyse()  # 5,000 people came at once: without figures about them, campaigns are planned badly
     house = _house(now)
-    for plan in catalogue.PAST:
+    for plan in sorted(catalogue.PAST, key=lambda past: -past.days_ago):
         past.run(house, plan, now)
     _requests(now)
     _analyse()
@@ -185,6 +185,8 @@ def _house(now: datetime) -> House:
             name: segments.create(session, _segment(name, rule, description), member_id, now).id
             for name, description, rule in catalogue.SEGMENTS
         }
+        for segment_id in saved.values():
+            segments.recount(session, session.get_one(Segment, segment_id), now)
     return House({key: topic.id for key, topic in by_key.items()}, saved, versions, member_id)
 
 

@@ -48,15 +48,21 @@ _HEADINGS: Final[Mapping[str, str]] = {
     "tags": "tags tag labels label schlagworte etiquetas",
     "unsubscribed": "unsubscribed unsubscribe optedout optout donotcontact abgemeldet desabonne",
 }
+# What the file of refused rows puts before the columns of the person who imported.
+REFUSED_COLUMNS: Final = ("line", "column", "reason")
 _BY_HEADING: Final = {
     heading: target for target, words in _HEADINGS.items() for heading in words.split()
 }
 
 
 def guess(header: Sequence[str]) -> dict[str, str]:
-    """A target per heading: known words become fields, the rest becomes attributes."""
-    mapping: dict[str, str] = {}
-    for heading in header:
+    """A target per heading: known words become fields, the rest becomes attributes.
+
+    A corrected file of refused rows comes back without its line, column and reason.
+    """
+    ours = len(REFUSED_COLUMNS) if tuple(header[:3]) == REFUSED_COLUMNS else 0
+    mapping = dict.fromkeys(header[:ours], "")
+    for heading in header[ours:]:
         target = _guess_one(heading)
         mapping[heading] = "" if target in mapping.values() else target
     return mapping
@@ -91,7 +97,7 @@ def label(target: str) -> str:
     if target.startswith(ATTRIBUTE):
         return target.removeprefix(ATTRIBUTE).replace("_", " ")
     if target.startswith(TOPIC):
-        return "Opted out of " + target.removeprefix(TOPIC).replace(":", " by ")
+        return "Wants " + target.removeprefix(TOPIC).replace(":", " by ")
     return TARGETS.get(target, target)
 
 

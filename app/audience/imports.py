@@ -195,7 +195,7 @@ def refusals_csv(import_id: int) -> Iterator[str]:
     """
     with transaction() as session:
         header = by_id(session, import_id).header
-    yield csv_cells.line(["line", "column", "reason", *header])
+    yield csv_cells.line([*import_mapping.REFUSED_COLUMNS, *header])
     after = 0
     while True:
         with transaction() as session:

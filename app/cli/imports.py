@@ -37,7 +37,8 @@ def import_people(
     """Import people from a CSV file.
 
     Its first line names the columns. They are recognised by their names: external_id, email, phone,
-    first_name, last_name, locale, country, timezone, tags; any other becomes an attribute. People
+    first_name, last_name, locale, country, timezone, tags, unsubscribed; any other becomes an
+    attribute. topic:KEY says who wants a topic: no opts the person out, yes changes nothing. People
     who are known are changed, never doubled, and an import never undoes an opt-out. Rows that
     cannot be used are refused, each with its reason; the others are imported.
 

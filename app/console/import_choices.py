@@ -52,15 +52,15 @@ def fields() -> Sequence[tuple[str, str]]:
     return list(TARGETS.items())
 
 
-def opt_outs(session: Session) -> list[tuple[str, str]]:
-    """Topics, as a whole and by channel; security messages cannot be opted out of."""
+def wishes(session: Session) -> list[tuple[str, str]]:
+    """Topics, as a whole and by channel; nobody is asked about security messages."""
     found = []
     for topic in topics.all_topics(session):
         if topic.klass == "security":
             continue
-        found.append((f"{TOPIC}{topic.key}", f"Opted out of {topic.name}"))
+        found.append((f"{TOPIC}{topic.key}", f"Wants {topic.name}"))
         found += [
-            (f"{TOPIC}{topic.key}:{name}", f"Opted out of {topic.name} by {_label(name)}")
+            (f"{TOPIC}{topic.key}:{name}", f"Wants {topic.name} by {_label(name)}")
             for name in CHANNELS
         ]
     return found
@@ -81,4 +81,4 @@ def _attributes(heading: str, target: str) -> list[tuple[str, str]]:
     names = [ATTRIBUTE + import_mapping.attribute_name(heading)]
     if target.startswith(ATTRIBUTE) and target not in names:
         names.append(target)
-    return [(name, name.removeprefix(ATTRIBUTE)) for name in names]
+    return [(name, f"Attribute {name.removeprefix(ATTRIBUTE)}") for name in names]

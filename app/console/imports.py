@@ -183,7 +183,7 @@ def _mapping(
         public_id=ids.encode("imp", item.id),
         columns=import_choices.columns(item, chosen, errors),
         fields=import_choices.fields(),
-        opt_outs=import_choices.opt_outs(session),
+        wishes=import_choices.wishes(session),
         errors=errors,
     )
     answer.status_code = status

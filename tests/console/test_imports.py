@@ -1,6 +1,7 @@
 """Importing people: upload, columns, run, refused rows."""
 
 import io
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,8 +11,8 @@ from sqlalchemy import select
 
 from app import ids
 from app.accounts.models import AuditEntry
-from app.audience import imports
-from app.audience.models import Contact, Import
+from app.audience import imports, topics
+from app.audience.models import ConsentEntry, Contact, Import
 from app.db import transaction
 from tests.support.members import SignIn
 
@@ -72,6 +73,34 @@ def test_a_file_goes_from_upload_to_people_and_refused_rows(app: Flask, owner: F
         assert [person.attributes for person in people] == [{"plan": "gold"}, {"plan": "free"}]
         done = set(session.scalars(select(AuditEntry.action)))
         assert {"import.create", "import.start", "import.export"} <= done
+
+
+def test_corrected_refused_rows_come_back_without_line_and_reason(
+    app: Flask, owner: FlaskClient
+) -> None:
+    here = upload(owner).location
+    owner.post(f"{here}/start", data=CHOSEN)
+    run(app, here.rpartition("/")[2])
+    refused = owner.get(f"{here}/refused.csv").text
+    again = upload(owner, refused.replace("not an address", "chidi@example.com")).location
+    asked = owner.get(again).text
+    assert "selected>Attribute plan</option>" in asked
+    assert not [
+        ours for ours in ("line", "column", "reason") if f"selected>Attribute {ours}" in asked
+    ]
+
+
+def test_a_topic_column_is_about_who_wants_it(app: Flask, owner: FlaskClient) -> None:
+    with app.app_context(), transaction() as session:
+        offers = {"key": "offers", "name": "Offers", "klass": "marketing"}
+        topics.create(session, offers, datetime.now(UTC))
+    here = upload(owner, "email;news\nada@example.com;yes\nbob@example.com;no\n").location
+    assert "Wants Offers by SMS</option>" in owner.get(here).text
+    owner.post(f"{here}/start", data={"column-0": "email", "column-1": "topic:offers"})
+    run(app, here.rpartition("/")[2])
+    with app.app_context(), transaction() as session:
+        chosen = session.execute(select(Contact.email, ConsentEntry.opted_in).join(ConsentEntry))
+        assert {tuple(row) for row in chosen} == {("bob@example.com", False)}
 
 
 def test_columns_that_name_nobody_are_told_and_the_choice_is_kept(owner: FlaskClient) -> None:

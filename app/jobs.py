@@ -5,6 +5,7 @@ rows are the truth, and the sweeper asks again for whatever the queue forgot. On
 `workers/` know the queue library.
 """
 
+import contextlib
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ QUEUES: Final = (*(f"{channel}.{lane}" for channel in CHANNELS for lane in LANES
 
 _EXTENSION: Final = "herald_queue"
 _CHUNK: Final = 500
+_MARK_MS: Final = 5_000  # should the job be lost, the next one is asked for after this time
 log = structlog.get_logger(__name__)
 
 
@@ -110,6 +112,22 @@ def later(session: Session, actor: str, *args: Any) -> None:
     enqueue_after_commit(session, [Job(actor, BACKGROUND, args)])
 
 
+def later_once(session: Session, actor: str) -> None:
+    """Run a background job once this transaction has committed, unless one waits to begin.
+
+    For jobs that do whatever there is to do: the one that waits will see this transaction's work.
+    The job says `begun` before it looks.
+    """
+    after_commit(session, partial(_ask_once, actor))
+
+
+def begun(actor: str) -> None:
+    """From now on somebody who has work for this job must ask again."""
+    found = broker()
+    with contextlib.suppress(redis.RedisError):  # then the mark ends by itself
+        found.client.delete(_mark(found, actor))
+
+
 def enqueue_after_commit(session: Session, jobs: Iterable[Job]) -> None:
     """Send these jobs once this transaction has committed."""
     waiting = list(jobs)
@@ -131,6 +149,21 @@ def enqueue(jobs: Sequence[Job]) -> bool:
         log.warning("queue_unreachable", jobs=len(jobs), error=type(error).__name__)
         return False
     return True
+
+
+def _ask_once(actor: str) -> None:
+    found = broker()
+    try:
+        asked = not found.client.set(_mark(found, actor), 1, nx=True, px=_MARK_MS)
+    except redis.RedisError as error:
+        log.warning("queue_unreachable", jobs=1, error=type(error).__name__)
+        return
+    if not asked:
+        enqueue([Job(actor, BACKGROUND, ())])
+
+
+def _mark(found: BulkBroker, actor: str) -> str:
+    return f"{found.namespace}:asked:{actor}"
 
 
 def _enqueue_quietly(jobs: Sequence[Job]) -> None:

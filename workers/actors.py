@@ -1,12 +1,13 @@
 """The actors: one per channel, and the background work. Each calls one verb of `app`."""
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 
 from dramatiq import Broker, actor
 from sqlalchemy.orm import Session
 
-from app import clock
+from app import clock, jobs
 from app.audience import attribute_indexes, imports
 from app.campaigns import fanout, lifecycle
 from app.db import transaction
@@ -17,6 +18,8 @@ from workers.process import Process
 
 # Lower comes first: a webhook or a fan-out is short and should not wait behind a campaign.
 QUICK, SENDING = 0, 10
+# Twilio posts one by one: what comes within this time is applied together.
+GATHER_SECONDS = 0.1
 
 
 def register(broker: Broker, process: Process) -> None:
@@ -61,6 +64,9 @@ def _background(broker: Broker, process: Process) -> None:
 
     @actor(broker=broker, queue_name="background", priority=QUICK)
     def apply_receipts() -> None:
+        time.sleep(GATHER_SECONDS)
+        with process.app.app_context():
+            jobs.begun("apply_receipts")
         more = True
         while more:
             with process.app.app_context(), transaction() as session:

@@ -80,7 +80,7 @@ def _keep(provider: str, body: bytes, context: dict[str, Any], signer: Signer) -
         context["sandbox"] = True
     with transaction() as session:
         key = receipts.store(session, provider, body, context, clock.now())
-        jobs.later(session, APPLY)
+        jobs.later_once(session, APPLY)
     return key
 
 

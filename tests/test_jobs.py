@@ -6,7 +6,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from app import jobs
-from app.db import transaction
+from app.db import db, transaction
 from app.factory import create_app
 from app.settings import Settings
 
@@ -53,3 +53,5 @@ def test_a_queue_that_is_away_does_not_disturb_the_work(app: Flask, settings: Se
         ask()
         jobs.begun(ACTOR)
         assert jobs.waiting(jobs.BACKGROUND) is None
+        db.session.remove()
+        db.engine.dispose()

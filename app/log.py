@@ -19,6 +19,7 @@ _PRIVATE: Final = re.compile(
     r"(^|_)(to|email|phone|address|token|secret|password|authorization|cookie|key|body|html|text|"
     r"subject|name)$"
 )
+_ROW: Final = re.compile(r"^DETAIL:.*$", re.MULTILINE)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
 
 
@@ -77,12 +78,20 @@ def _one_line(value: Any) -> Any:
     return _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode(), value)
 
 
+def without_rows(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """PostgreSQL quotes the whole row that it refuses: it holds people's data."""
+    for error in event.get("exception") or ():
+        error["exc_value"] = _ROW.sub("DETAIL:  " + MASK, error["exc_value"])
+    return event
+
+
 def _renderers(as_json: bool) -> list[Processor]:
     if as_json:
         # Never the local variables of a traceback: they hold people's data.
         frames = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
         return [
             structlog.processors.ExceptionRenderer(frames),
+            without_rows,
             structlog.processors.JSONRenderer(),
         ]
     return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]

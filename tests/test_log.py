@@ -1,6 +1,6 @@
 """Logs tell what happened, never to whom."""
 
-from app.log import MASK, mask
+from app.log import MASK, mask, without_rows
 
 
 def _masked(**fields: object) -> dict[str, object]:
@@ -22,3 +22,12 @@ def test_ids_and_counts_are_shown() -> None:
         "notification": "ntf_1",
         "channel": "email",
     }
+
+
+def test_the_row_that_the_database_refused_is_hidden() -> None:
+    told = 'duplicate key "uq"\nDETAIL:  Key (email)=(ada@example.com) exists.\n[SQL: INSERT]'
+    event = without_rows(None, "error", {"event": "failed", "exception": [{"exc_value": told}]})
+    found = str(event["exception"])
+    assert "ada@example.com" not in found
+    assert "duplicate key" in found
+    assert "[SQL: INSERT]" in found

@@ -91,7 +91,7 @@ def create(session: Session, fields: Mapping[str, Any], now: datetime) -> Topic:
 
 def update(session: Session, topic: Topic, fields: Mapping[str, Any]) -> Topic:
     """Change name, description, class or default of a topic. Raises Invalid."""
-    errors = _problems(fields, ())
+    errors = _problems(fields, [name for name in _WORDS if name in fields])
     if errors:
         raise Invalid(errors)
     _put(topic, fields)

@@ -191,14 +191,13 @@ def _results(session: Session) -> Response:
 def _filters() -> Filters:
     query = _query()
     owner = ids.decode("mem", query["owner"]) if "owner" in query else None
-    since, until = _day("from"), _day("to")
     return Filters(
         tab=query.get("status", ""),
         text=query.get("q", ""),
         channel=query.get("channel", ""),
         owner=owner,
-        since=since,
-        until=until + timedelta(days=1) if until else None,
+        since=_day("from"),
+        until=_day("to", after=1),
         oldest_first=query.get("sort") == "when",
     )
 
@@ -229,10 +228,10 @@ def _query() -> dict[str, str]:
 _KNOWN: Final = ("status", "q", "channel", "owner", "from", "to", "sort", "limit")
 
 
-def _day(name: str) -> datetime | None:
-    """The start of a day in the reader's zone; None for what is no date."""
+def _day(name: str, after: int = 0) -> datetime | None:
+    """The start of a day, or of one after it, in the reader's zone; None for what is no date."""
     try:
-        found = date.fromisoformat(_args().get(name, ""))
+        found = date.fromisoformat(_args().get(name, "")) + timedelta(days=after)
         return datetime.combine(found, time(), filters.zone()).astimezone(UTC)
     except (ValueError, OverflowError):
         return None

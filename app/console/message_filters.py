@@ -119,18 +119,19 @@ def dates(asked: Asked) -> str | None:
 
 
 def _between(asked: Asked, now: datetime) -> tuple[datetime | None, datetime | None]:
-    first, last = _day(asked.get("from")), _day(asked.get("until"))
-    if first or last:
-        return first, last + timedelta(days=1) if last else None
+    first, end = _day(asked.get("from")), _day(asked.get("until"), after=1)
+    if first or end:
+        return first, end
     if asked.span == "all":
         return None, None
     return now - timedelta(days=int(asked.span)), None
 
 
-def _day(written: str) -> datetime | None:
-    """Midnight of a day in the reader's zone, in UTC."""
+def _day(written: str, after: int = 0) -> datetime | None:
+    """Midnight of a day, or of one after it, in the reader's zone, in UTC."""
     try:
-        found = datetime.strptime(written, "%Y-%m-%d").date()  # noqa: DTZ007
+        day = datetime.strptime(written, "%Y-%m-%d").date()  # noqa: DTZ007
+        found = day + timedelta(days=after)
         return datetime.combine(found, time(), shown.zone()).astimezone(UTC)
     except (ValueError, OverflowError):
         return None

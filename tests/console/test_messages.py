@@ -61,6 +61,7 @@ def test_a_bare_address_is_found_in_any_age(app: Flask, support: FlaskClient) ->
 
 def test_odd_filters_and_cursors_are_no_fault(support: FlaskClient) -> None:
     odd = "/messages?channel=fax&status=gone&when=x&from=2026-13-40&campaign=cmp_no&to=%00"
+    assert support.get("/messages?from=0001-01-01&until=9999-12-31").status_code == 200
     assert support.get(odd).status_code == 200
     assert support.get("/messages?cursor=zzz").status_code == 422
     assert support.get("/messages/ntf_0000000000000").status_code == 404

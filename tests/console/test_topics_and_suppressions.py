@@ -54,6 +54,9 @@ def test_a_wrong_topic_is_told_beside_its_fields(owner: FlaskClient) -> None:
     assert owner.post("/topics/new", data=TOPIC).status_code == 409
     nameless = owner.post("/topics/letters/edit", data={"name": "", "klass": "marketing"})
     assert nameless.status_code == 422
+    classless = owner.post("/topics/letters/edit", data={"name": "Letters"})
+    assert classless.status_code == 422
+    assert "The class is missing" in classless.text
 
 
 def test_an_address_is_suppressed_found_and_allowed_again(app: Flask, owner: FlaskClient) -> None:

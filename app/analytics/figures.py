@@ -5,7 +5,7 @@ Building dicts by hand is two hundred times faster than Plotly's own classes, an
 same (`tests/analytics` checks them against the library).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -49,7 +49,7 @@ def deliveries(spans: Sequence[datetime], series: Mapping[str, Sequence[int]], u
         "layout": {
             "barmode": "stack",
             "xaxis": {**_time_axis(unit, spans), "showspikes": False},
-            "yaxis": {"tickformat": "~s"},
+            "yaxis": _counts(sum(column) for column in zip(*series.values(), strict=True)),
         },
     }
 
@@ -75,7 +75,7 @@ def engagement(
             },
             lines[1],
         ],
-        "layout": {"xaxis": _time_axis(unit, times), "yaxis": {"tickformat": "~s"}},
+        "layout": {"xaxis": _time_axis(unit, times), "yaxis": _counts([*opened, *clicked])},
     }
 
 
@@ -148,7 +148,11 @@ def bars(rows: Sequence[tuple[str, int]], color: str, name: str) -> Figure:
         ],
         "layout": {
             "hovermode": "closest",
-            "xaxis": {"tickformat": "~s", "showspikes": False, "nticks": 4},
+            "xaxis": {
+                **_counts((number for _, number in rows), most=4),
+                "showspikes": False,
+                "nticks": 4,
+            },
             "yaxis": {"type": "category", "dtick": 1, "showgrid": False, "automargin": True},
         },
     }
@@ -166,6 +170,14 @@ def _line(name: str, color: str, x: Sequence[str], y: Sequence[float | None]) ->
         "marker": {"color": color},
         "hovertemplate": f"{name}  <b>%{{y:,.0f}}</b><extra></extra>",
     }
+
+
+def _counts(values: Iterable[int], most: int = 5) -> Figure:
+    """An axis of things that are counted: few of them are told in whole steps, never "500m"."""
+    axis: Figure = {"tickformat": "~s"}
+    if max(values, default=0) < most:
+        axis["dtick"] = 1
+    return axis
 
 
 def _time_axis(unit: str, times: Sequence[datetime]) -> Figure:

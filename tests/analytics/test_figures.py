@@ -44,3 +44,11 @@ def test_the_shares_of_the_heat_map_are_a_hundred_percent() -> None:
     assert sum(map(sum, rows)) == 100
     assert rows[6][9] == 75
     assert rows[0][23] == 25
+
+
+def test_a_few_are_counted_in_whole_steps() -> None:
+    few = figures.engagement(DAYS, [1, 0, 2], [0, 1, 1], "minute")
+    many = figures.engagement(DAYS, [1, 0, 2000], [0, 1, 1], "minute")
+    assert few["layout"]["yaxis"]["dtick"] == 1
+    assert "dtick" not in many["layout"]["yaxis"]
+    assert figures.bars([("Mailbox full", 3)], "red", "Messages")["layout"]["xaxis"]["dtick"] == 1

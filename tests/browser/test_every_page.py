@@ -115,6 +115,27 @@ def test_a_single_thing_opens_without_a_complaint(
     assert (complaints, found) == ([], [])
 
 
+def test_no_card_collapses_while_a_long_page_arrives(window: BrowserContext) -> None:
+    page, _ = visit(window, "/settings/workspace")
+    heights = []
+    for _ in range(12):
+        page.reload()
+        heights.append(page.locator("#general").evaluate("card => card.offsetHeight"))
+    page.close()
+    assert min(heights) > 200
+
+
+def test_without_scripts_a_chart_is_its_table(
+    browser: Browser, herald: Herald, window: BrowserContext
+) -> None:
+    known = window.storage_state()
+    still = browser.new_context(base_url=herald.url, storage_state=known, java_script_enabled=False)
+    page, _ = visit(still, "/analytics")
+    assert page.locator(".chart-table").first.is_visible()
+    assert page.locator("[data-chart]").first.is_hidden()
+    still.close()
+
+
 @pytest.fixture(scope="module")
 def phone(browser: Browser, herald: Herald) -> Iterator[BrowserContext]:
     """The owner's phone."""

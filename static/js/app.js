@@ -178,7 +178,13 @@
 
   function count(field) {
     const counter = field.id && $(`[data-counter="${CSS.escape(field.id)}"]`);
-    if (counter) counter.textContent = `${[...field.value].length} of ${counter.dataset.max}`;
+    if (!counter) return;
+    // a variable has no length before it is somebody's: it is left out, and the number is rough
+    const plain = field.value.replace(/\{\{.*?\}\}|\{%.*?%\}/g, "");
+    const length = [...plain].length;
+    const rough = plain === field.value ? "" : "about ";
+    counter.textContent = `${rough}${length} of ${counter.dataset.max}`;
+    counter.classList.toggle("warn-t", length > Number(counter.dataset.max));
   }
 
   function openDrawer(drawer) {

@@ -24,7 +24,7 @@ CLASSES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "transactional": (
         "Service",
-        "What somebody's own order or account brings. People can opt out; no caps or quiet hours.",
+        "What somebody's own order or account brings. Locked on the preference page; no caps.",
     ),
     "security": (
         "Security",

@@ -4,6 +4,8 @@ Made in the background, without blocking writers (CREATE INDEX CONCURRENTLY), on
 that rules use: `attributes -> 'plan'` serves equality, lists and ranges.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from sqlalchemy import Engine, select, text
@@ -14,6 +16,7 @@ from app.audience.models import Segment
 from app.db import db, transaction
 
 MOST: Final = 12  # every index makes every import slower
+_LOCK: Final = 0x48_45_52_49  # indexes are made by one process at a time
 _PREFIX: Final = "ix_contact_attribute_"
 _LONGEST_NAME: Final = 63 - len(_PREFIX)  # what PostgreSQL keeps of a name
 
@@ -21,18 +24,37 @@ _LONGEST_NAME: Final = 63 - len(_PREFIX)  # what PostgreSQL keeps of a name
 def ensure_used() -> list[str]:
     """Index what segments ask about, as far as `MOST` allows; returns the names of new ones.
 
-    Needs an application context and no transaction around it.
+    Needs an application context and no transaction around it. Two at once would wait for each
+    other, so one makes them all: it looks again until nothing is missing.
     """
+    made: list[str] = []
+    with _alone(db.engine) as is_alone:
+        while is_alone and (wanted := _wanted(db.engine)):
+            _create(db.engine, wanted[0])
+            made.append(wanted[0])
+    return made
+
+
+def _wanted(engine: Engine) -> list[str]:
     with transaction() as session:
         trees = session.scalars(select(Segment.rule).where(Segment.archived_at.is_(None))).all()
     used = (name for tree in trees for name in rules.attributes_used(tree))
     asked = {name for name in used if len(name) <= _LONGEST_NAME}
-    engine = db.engine
     known = _existing(engine)
-    wanted = sorted(asked - known)[: max(0, MOST - len(known))]
-    for name in wanted:
-        _create(engine, name)
-    return wanted
+    return sorted(asked - known)[: max(0, MOST - len(known))]
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[bool]:
+    """False when another process is at it; never waits, which would hold up the index itself."""
+    with engine.connect() as plain:
+        connection = plain.execution_options(isolation_level="AUTOCOMMIT")
+        is_free = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}))
+        try:
+            yield is_free
+        finally:
+            if is_free:
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
 
 
 def _existing(engine: Engine) -> set[str]:

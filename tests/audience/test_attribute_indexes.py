@@ -1,6 +1,7 @@
 """Attributes that segments ask about get an index, which rules then use."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
@@ -38,6 +39,17 @@ def test_an_attribute_is_indexed_once_it_is_used_in_a_segment(now: datetime) -> 
         session.execute(text("SET LOCAL enable_seqscan = off"))
         plan = explain(session, rules.matching(session, RULE, now))
         assert "ix_contact_attribute_plan_indexed" in plan
+
+
+@pytest.mark.usefixtures("people")
+def test_several_processes_at_once_make_each_index_once(app: Flask) -> None:
+    def ensure(_: int) -> list[str]:
+        with app.app_context():
+            return attribute_indexes.ensure_used()
+
+    with ThreadPoolExecutor(4) as pool:
+        made = [name for names in pool.map(ensure, range(8)) for name in names]
+    assert made == ["plan_indexed"]
 
 
 def explain(session: Session, statement: Select[int]) -> str:

@@ -187,6 +187,8 @@ def _time_axis(unit: str, times: Sequence[datetime]) -> Figure:
         "hoverformat": _HOVER[unit],
         "nticks": 8,
     }
+    if unit == "hour" and times and times[-1] - times[0] > timedelta(days=1):
+        axis["tickformat"] = "%H:%M\n%-d %b"  # the day below the hour, where it changes
     if len(times) == 1:
         axis["range"] = [
             (times[0] - timedelta(minutes=30)).isoformat(),

@@ -19,7 +19,8 @@ def announcement(facts: Mapping[str, Any], var_dir: Path) -> str:
 
 def _members(members: list[Mapping[str, str]]) -> list[str]:
     if not members:
-        return []
+        create = "herald member create you@example.com --name You --role owner"
+        return ["", "  There are no demo members. Let the first member in with", f"    {create}"]
     roles = max(len(member["role"]) for member in members)
     emails = max(len(member["email"]) for member in members)
     rows = [

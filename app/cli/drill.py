@@ -25,7 +25,13 @@ from app.drill.run import drill as run_drill
     show_default=True,
     help="What goes wrong; random takes three, one after the other.",
 )
-@click.option("--rounds", type=click.IntRange(1, 100), default=1, show_default=True)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 100),
+    default=1,
+    show_default=True,
+    help="How often, in one installation.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per round.")
 def drill(messages: int, fault: str, rounds: int, as_json: bool) -> None:
     """Hurt a Herald while it sends, and count what arrived.

@@ -12,9 +12,13 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
+from app import log
+
 THREADS: Final = 8
 # Below the time the supervisor gives everyone to stop.
 STOP_SECONDS: Final = 8
+# What the server itself says goes where everything else goes, in the same form.
+_LOGGERS: Final = {"loggers": {"_granian": {"handlers": [], "propagate": True}}}
 
 
 def main() -> None:
@@ -24,6 +28,7 @@ def main() -> None:
     arguments.add_argument("--port", type=int, required=True)
     arguments.add_argument("--workers", type=int, required=True)
     chosen = arguments.parse_args()
+    log.configure()
     importlib.import_module("app.factory")
     Granian(
         "wsgi:app",
@@ -34,6 +39,7 @@ def main() -> None:
         blocking_threads=THREADS,
         websockets=False,
         log_level=LogLevels.info,
+        log_dictconfig=_LOGGERS,
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_SECONDS,
     ).serve()

@@ -102,6 +102,18 @@ def test_the_run_file_tells_all_addresses_to_its_owner_only(up: Up) -> None:
     assert (up.folder / "run.json").stat().st_mode & 0o077 == 0
 
 
+def test_without_demo_members_it_says_how_to_let_the_first_one_in(up: Up) -> None:
+    assert up.facts()["members"] == []
+    assert "herald member create" in up.said
+
+
+def test_every_line_of_the_web_log_is_one_object(up: Up) -> None:
+    assert up.is_ready()
+    lines = (up.folder / "log" / "web.log").read_text().splitlines()
+    assert lines
+    assert all("event" in json.loads(line) for line in lines)
+
+
 def test_a_second_one_in_the_same_folder_says_where_the_first_is(up: Up) -> None:
     environ = os.environ | {"HERALD_VAR_DIR": str(up.folder)}
     command = [sys.executable, "-m", "app.cli.main", "up"]

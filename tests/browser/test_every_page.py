@@ -13,8 +13,8 @@ from app.campaigns.models import Campaign
 from app.content.models import Template
 from app.db import transaction
 from app.sending.models import Notification
-from tests.support.browser import chromium, serious, signed_in
-from tests.support.herald import Herald, running_herald
+from tests.support.browser import serious, signed_in
+from tests.support.herald import Herald
 
 THEMES = ("light", "dark")
 LISTS = (
@@ -36,21 +36,6 @@ LISTS = (
     "/audit",
     "/settings",
 )
-
-
-@pytest.fixture(scope="module")
-def herald(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Herald]:
-    """A Herald with its demo data."""
-    var_dir = tmp_path_factory.mktemp("console") / "var"
-    with running_herald(var_dir, HERALD_DEMO="yes") as running, running.attached():
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all pages."""
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

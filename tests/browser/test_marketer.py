@@ -1,9 +1,7 @@
 """The marketer's whole path in Chromium: from a new campaign to the message of one person."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import pytest
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
@@ -12,26 +10,11 @@ from app.audience.models import Contact
 from app.campaigns.models import Campaign
 from app.db import transaction
 from app.sending.models import Notification
-from tests.support.browser import chromium, signed_in
-from tests.support.herald import Herald, running_herald
+from tests.support.browser import signed_in
+from tests.support.herald import Herald
 from tests.support.processes import eventually
 
 SLOW_MS = 60_000
-
-
-@pytest.fixture(scope="module")
-def herald(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Herald]:
-    """A Herald with its demo data."""
-    var_dir = tmp_path_factory.mktemp("marketer") / "var"
-    with running_herald(var_dir, HERALD_DEMO="yes") as running, running.attached():
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for the whole path."""
-    with chromium() as found:
-        yield found
 
 
 def messages_of(campaign_id: int) -> list[Notification]:

@@ -20,11 +20,13 @@ from app.channels import exchange, push
 from app.channels.apns_token import RENEWAL_GAP, ApnsToken
 from app.channels.base import (
     PUSH_CALL_SECONDS,
+    MayBegin,
     Message,
     OnResult,
     Outcome,
     PushMessage,
     Result,
+    always,
 )
 from app.channels.curl import EngineOptions, HttpClient, Request, Response
 from app.channels.exchange import Row
@@ -126,7 +128,7 @@ class ApnsProvider:
         self._now = now
         self._token = ApnsToken(config.key, config.key_id, config.team_id, now)
         self._guards = {"production": TokenGuard(), "sandbox": TokenGuard()}
-        self._client = HttpClient(
+        client = HttpClient(
             EngineOptions(
                 concurrency=config.concurrency,
                 connections=config.connections,
@@ -135,13 +137,14 @@ class ApnsProvider:
                 idle_s=3600,  # Apple wants connections kept for hours
             )
         )
+        self._wire = push.Wire(client, self._token, self._write, self._judge, STALE)
 
-    def send(self, messages: Sequence[Message], on_result: OnResult) -> None:
+    def send(
+        self, messages: Sequence[Message], on_result: OnResult, may_begin: MayBegin = always
+    ) -> None:
         """See Provider.send. "Bad token" is believed only once the whole send has been seen."""
         verdicts = _Verdicts(messages, self._guards, on_result)
-        push.send(
-            self._client, messages, self._token, self._write, self._judge, STALE, verdicts.take
-        )
+        push.send(self._wire, messages, verdicts.take, may_begin)
         verdicts.close()
 
     def _write(self, message: PushMessage, bearer: str) -> Request | Result:

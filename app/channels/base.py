@@ -40,7 +40,8 @@ class Result:
     `code` is the provider's own word (or one of ours in lower case), `detail` a sentence for staff
     without address, token or content. `not_before` is aware UTC. `scope` says whether only this
     message is concerned or the whole lane. `registered_before` (APNs 410): the token is dead only
-    if the device was registered before that moment.
+    if the device was registered before that moment. `attempted` is False when the message was never
+    begun: it costs no try. Messages that shared one call share one Result when the call failed.
     """
 
     outcome: Outcome
@@ -51,6 +52,7 @@ class Result:
     scope: Scope = "message"
     registered_before: datetime | None = None
     duration_ms: int = 0
+    attempted: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,6 +122,13 @@ class PushMessage:
 
 Message = EmailMessage | SmsMessage | PushMessage
 OnResult = Callable[[int, Result], None]
+# Asked just before a message is begun; False: it must not leave any more.
+MayBegin = Callable[[int], bool]
+
+
+def always(_index: int) -> bool:
+    """The MayBegin of a sender who never changes his mind."""
+    return True
 
 
 class Provider(Protocol):
@@ -128,10 +137,14 @@ class Provider(Protocol):
     @property
     def name(self) -> str: ...
 
-    def send(self, messages: Sequence[Message], on_result: OnResult) -> None:
+    def send(
+        self, messages: Sequence[Message], on_result: OnResult, may_begin: MayBegin = always
+    ) -> None:
         """Hand the messages over; returns when each has had exactly one result.
 
-        `on_result(index, result)` is called in this thread as answers come in. Faults of the
-        provider are results, never exceptions. Ends within LONGEST_SEND_SECONDS.
+        `on_result(index, result)` is called in this thread as answers come in; `may_begin(index)`
+        is asked, perhaps in another thread, before a message is begun, and after a no its result
+        is one with `attempted` False. Faults of the provider are results, never exceptions. Ends
+        within LONGEST_SEND_SECONDS.
         """
         ...

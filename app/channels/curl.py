@@ -20,7 +20,7 @@ from typing import Any, Final
 import certifi
 import pycurl
 
-from app.channels.base import CALL_SECONDS, CONNECT_SECONDS
+from app.channels.base import CALL_SECONDS, CONNECT_SECONDS, MayBegin, always
 
 RESPONSE_LIMIT: Final = 64 * 1024  # bytes; providers answer with less than two kilobytes
 _TIMERS_DUE: Final = pycurl.SOCKET_TIMEOUT
@@ -46,8 +46,8 @@ class Response:
 
     `departed`: bytes of the request may have left us, so no answer is not a no. `refused`: the
     peer said by HTTP/2 that it did not process the request. `begun`: False when the request was
-    never started because the provider stopped answering or time ran out. `complete`: the last
-    byte came.
+    never started because the provider stopped answering, time ran out or the caller withdrew it.
+    `complete`: the last byte came.
     """
 
     status: int
@@ -83,6 +83,7 @@ class EngineOptions:
     ca_file: str = ""
 
 
+_NOT_STARTED: Final = Response(0, begun=False, error="not started")
 # Returns True when nothing more should be started (the provider asked for peace).
 OnResponse = Callable[[int, Response], bool]
 
@@ -94,13 +95,17 @@ class HttpClient:
         self._options = options
         self._local = threading.local()
 
-    def run(self, requests: Sequence[Request], on_response: OnResponse) -> None:
-        """Do all the requests; `on_response(index, response)` once for each, in this thread."""
+    def run(
+        self, requests: Sequence[Request], on_response: OnResponse, may_begin: MayBegin = always
+    ) -> None:
+        """Do the requests that may begin; `on_response(index, response)` once for each, in this
+        thread.
+        """
         engine: Engine | None = getattr(self._local, "engine", None)
         if engine is None:
             engine = self._local.engine = Engine(self._options)
         try:
-            engine.run(requests, on_response)
+            engine.run(requests, on_response, may_begin)
         except BaseException:
             # A worker that is told to stop is interrupted anywhere: start afresh next time.
             del self._local.engine
@@ -123,7 +128,9 @@ class Engine:
         self._warm = not options.http2
         self._closing = False
 
-    def run(self, requests: Sequence[Request], on_response: OnResponse) -> None:
+    def run(
+        self, requests: Sequence[Request], on_response: OnResponse, may_begin: MayBegin = always
+    ) -> None:
         """See HttpClient.run. Ends within two deadlines, within one if the provider is silent."""
         self._closing = False
         starting_ends = time.monotonic() + self._options.deadline_s
@@ -132,14 +139,17 @@ class Engine:
             while following < len(requests) and len(self._busy) < self._window():
                 if self._closing or time.monotonic() >= starting_ends:
                     break
-                self._start(following, requests[following])
+                if may_begin(following):
+                    self._start(following, requests[following])
+                else:
+                    on_response(following, _NOT_STARTED)
                 following += 1
             if not self._busy:
                 break
             self._wait()
             self._collect(on_response)
         for index in range(following, len(requests)):
-            on_response(index, Response(0, begun=False, error="not started"))
+            on_response(index, _NOT_STARTED)
 
     def close(self) -> None:
         """Drop every connection and handle, whatever they were doing."""

@@ -1,19 +1,18 @@
 """One send() over HTTP: requests out, one Result per request in.
 
 An adapter brings a judge that reads its provider's answers; what went wrong on the way is the same
-for all of them and is judged here. When an answer closes the lane (slow down, wrong credentials),
-nothing more is started and what is left shares that answer: the provider is not asked again before
-the time it named.
+for all of them and is judged here. When an answer closes the lane (slow down, wrong credentials) or
+one call after the other fails, nothing more is started: what is left was not attempted.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
-from app.channels.base import Outcome, Result, Scope
+from app.channels.base import MayBegin, Outcome, Result, Scope, always
 from app.channels.curl import HttpClient, Request, Response
 from app.channels.retry_after import from_retry_after
 
@@ -21,6 +20,8 @@ Judge = Callable[[int, Response], Result]
 Settle = Callable[[int, Result], None]
 
 UNMAPPED: Final = "unmapped"
+# So many failures without a success between them: the provider is down, stop asking.
+MOST_FAILURES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +34,32 @@ class Row:
     code: str = ""  # our word where the provider has none
 
 
-def converse(client: HttpClient, requests: Sequence[Request], judge: Judge, settle: Settle) -> None:
+def converse(
+    client: HttpClient,
+    requests: Sequence[Request],
+    judge: Judge,
+    settle: Settle,
+    may_begin: MayBegin = always,
+) -> None:
     """Do the requests; `settle(index, result)` once for each, in this thread."""
-    lane: Result | None = None
+    closed = False
+    failures = 0
 
     def on_response(index: int, response: Response) -> bool:
-        nonlocal lane
+        nonlocal closed, failures
         if not response.begun:
-            settle(index, _not_begun(lane))
-            return True
+            settle(index, not_attempted())
+            return closed
         failure = transport_failure(response)
         result = judge(index, response) if failure is None else failure
-        if result.scope == "lane" and result.outcome is not Outcome.ACCEPTED:
-            lane = result
+        failures = failures + 1 if result.outcome in FAILED else 0
+        accepted = result.outcome is Outcome.ACCEPTED
+        if failures >= MOST_FAILURES or (result.scope == "lane" and not accepted):
+            closed = True
         settle(index, result)
-        return lane is not None
+        return closed
 
-    client.run(requests, on_response)
+    client.run(requests, on_response, may_begin)
 
 
 def transport_failure(response: Response) -> Result | None:
@@ -123,18 +133,18 @@ def expired(channel: str) -> Result:
 
 
 def not_attempted() -> Result:
-    """Time ran out, or the provider fell silent, before this message's turn."""
-    detail = "The provider stopped answering, so this message was not attempted."
-    return Result(Outcome.RETRY, None, "not_attempted", detail)
+    """Its turn never came: withdrawn, out of time, or the provider wants or gives no answers."""
+    return _NOT_ATTEMPTED
+
+
+_NOT_ATTEMPTED: Final = Result(
+    Outcome.RETRY, None, "not_attempted", "This message was not begun.", attempted=False
+)
+# Outcomes that speak against the provider, not against the message.
+FAILED: Final = frozenset({Outcome.RETRY, Outcome.AMBIGUOUS})
 
 
 def unencodable() -> Result:
     """Text that is not text (half of a surrogate pair) cannot be put on any wire."""
     detail = "The content holds characters that cannot be written as UTF-8."
     return Result(Outcome.REJECTED, None, "bad_characters", detail)
-
-
-def _not_begun(lane: Result | None) -> Result:
-    if lane is not None:
-        return replace(lane, duration_ms=0)
-    return not_attempted()

@@ -14,11 +14,13 @@ from app import clock
 from app.channels import exchange, push
 from app.channels.base import (
     PUSH_CALL_SECONDS,
+    MayBegin,
     Message,
     OnResult,
     Outcome,
     PushMessage,
     Result,
+    always,
 )
 from app.channels.curl import EngineOptions, HttpClient, Request, Response
 from app.channels.exchange import Row
@@ -98,7 +100,7 @@ class FcmProvider:
         self._token = FcmToken(account, now)
         self._url = f"{config.base_url}/v1/projects/{account.get('project_id', '')}/messages:send"
         self._headers: tuple[str, list[str]] = ("", [])
-        self._client = HttpClient(
+        client = HttpClient(
             EngineOptions(
                 concurrency=config.concurrency,
                 connections=config.connections,
@@ -106,10 +108,13 @@ class FcmProvider:
                 deadline_s=PUSH_CALL_SECONDS,
             )
         )
+        self._wire = push.Wire(client, self._token, self._write, self._judge, STALE)
 
-    def send(self, messages: Sequence[Message], on_result: OnResult) -> None:
+    def send(
+        self, messages: Sequence[Message], on_result: OnResult, may_begin: MayBegin = always
+    ) -> None:
         """See Provider.send."""
-        push.send(self._client, messages, self._token, self._write, self._judge, STALE, on_result)
+        push.send(self._wire, messages, on_result, may_begin)
 
     def _write(self, message: PushMessage, bearer: str) -> Request | Result:
         now = self._now()

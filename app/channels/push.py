@@ -1,10 +1,11 @@
 """What APNs and FCM have in common: a bearer token that ages, and payloads with a limit."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
 from app.channels import exchange
-from app.channels.base import Message, OnResult, Outcome, PushMessage, Result
+from app.channels.base import MayBegin, Message, OnResult, Outcome, PushMessage, Result
 from app.channels.curl import HttpClient, Request
 from app.channels.exchange import Judge
 
@@ -24,66 +25,72 @@ class Token(Protocol):
 Write = Callable[[PushMessage, str], Request | Result]
 
 
-def send(
-    client: HttpClient,
-    messages: Sequence[Message],
-    token: Token,
-    write: Write,
-    judge: Judge,
-    stale_code: str,
-    on_result: OnResult,
-) -> None:
-    """Send all; those refused because the token was stale go out once more with a newer one.
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """How one service is spoken to; `stale_code` is its word for a bearer token that is too old."""
 
-    `judge` gets the place of the message in `messages`.
-    """
+    client: HttpClient
+    token: Token
+    write: Write
+    judge: Judge  # gets the place of the message
+    stale_code: str
+
+
+def send(wire: Wire, messages: Sequence[Message], on_result: OnResult, may_begin: MayBegin) -> None:
+    """Send all; those refused because the token was stale go out once more with a newer one."""
     pushes = cast(Sequence[PushMessage], messages)
     places: Iterable[int] = range(len(pushes))
-    bearer = token.current()
+    bearer = wire.token.current()
     for last_chance in (False, True):
         if isinstance(bearer, Result):
-            for place in places:
-                on_result(place, bearer)
+            for turn, place in enumerate(places):
+                on_result(place, exchange.not_attempted() if turn else bearer)
             return
-        stale = _pass(client, pushes, places, write, bearer, judge, on_result, stale_code)
+        stale = _Pass(wire, pushes, on_result, may_begin).run(places, bearer)
         if last_chance:
             for place, result in stale:
                 on_result(place, result)
         if not stale:
             return
-        places, bearer = [place for place, _ in stale], token.renewed(bearer)
+        places, bearer = [place for place, _ in stale], wire.token.renewed(bearer)
 
 
-def _pass(
-    client: HttpClient,
-    pushes: Sequence[PushMessage],
-    places: Iterable[int],
-    write: Write,
-    bearer: str,
-    judge: Judge,
-    on_result: OnResult,
-    stale_code: str,
-) -> list[tuple[int, Result]]:
-    """One round; returns those whose answer was that the token is stale."""
-    requests: list[Request] = []
-    sent: list[int] = []
-    stale: list[tuple[int, Result]] = []
-    for place in places:
-        written = write(pushes[place], bearer)
-        if isinstance(written, Result):
-            on_result(place, written)
+class _Pass:
+    """One round; `stale` are those whose answer was that the token is, and those behind them."""
+
+    def __init__(
+        self, wire: Wire, pushes: Sequence[PushMessage], on_result: OnResult, may_begin: MayBegin
+    ) -> None:
+        self._wire = wire
+        self._pushes = pushes
+        self._on_result = on_result
+        self._may_begin = may_begin
+        self._sent: list[int] = []
+        self._stale: list[tuple[int, Result]] = []
+
+    def run(self, places: Iterable[int], bearer: str) -> list[tuple[int, Result]]:
+        requests: list[Request] = []
+        for place in places:
+            written = self._wire.write(self._pushes[place], bearer)
+            if isinstance(written, Result):
+                self._on_result(place, written)
+            else:
+                requests.append(written)
+                self._sent.append(place)
+        exchange.converse(
+            self._wire.client,
+            requests,
+            lambda at, answer: self._wire.judge(self._sent[at], answer),
+            self._settle,
+            lambda at: self._may_begin(self._sent[at]),
+        )
+        return self._stale
+
+    def _settle(self, at: int, result: Result) -> None:
+        if result.code == self._wire.stale_code or (self._stale and not result.attempted):
+            self._stale.append((self._sent[at], result))
         else:
-            requests.append(written)
-            sent.append(place)
-
-    def settle(at: int, result: Result) -> None:
-        if result.code == stale_code:
-            stale.append((sent[at], result))
-        else:
-            on_result(sent[at], result)
-
-    exchange.converse(client, requests, lambda at, answer: judge(sent[at], answer), settle)
-    return stale
+            self._on_result(self._sent[at], result)
 
 
 def too_large(size: int) -> Result:

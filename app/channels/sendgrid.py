@@ -15,7 +15,16 @@ import orjson
 
 from app import clock
 from app.channels import exchange, headers, sendgrid_calls
-from app.channels.base import CALL_SECONDS, EmailMessage, Message, OnResult, Outcome, Result
+from app.channels.base import (
+    CALL_SECONDS,
+    EmailMessage,
+    MayBegin,
+    Message,
+    OnResult,
+    Outcome,
+    Result,
+    always,
+)
 from app.channels.curl import EngineOptions, HttpClient, Request, Response
 from app.channels.exchange import Row
 from app.channels.retry_after import from_reset, from_retry_after
@@ -79,7 +88,9 @@ class SendGridProvider:
             )
         )
 
-    def send(self, messages: Sequence[Message], on_result: OnResult) -> None:
+    def send(
+        self, messages: Sequence[Message], on_result: OnResult, may_begin: MayBegin = always
+    ) -> None:
         """See Provider.send."""
         fit = []
         for place, message in enumerate(cast(Sequence[EmailMessage], messages)):
@@ -87,7 +98,8 @@ class SendGridProvider:
                 on_result(place, headers.refused())
             else:
                 fit.append((place, message))
-        _Sending(self._client, self._url, self._now, on_result).send(sendgrid_calls.plan(fit))
+        sending = _Sending(self._client, self._url, self._now, on_result, may_begin)
+        sending.send(sendgrid_calls.plan(fit))
 
 
 class _Sending:
@@ -98,12 +110,18 @@ class _Sending:
     """
 
     def __init__(
-        self, client: HttpClient, url: str, now: Callable[[], datetime], on_result: OnResult
+        self,
+        client: HttpClient,
+        url: str,
+        now: Callable[[], datetime],
+        on_result: OnResult,
+        may_begin: MayBegin,
     ) -> None:
         self._client = client
         self._url = url
         self._now = now
         self._on_result = on_result
+        self._may_begin = may_begin
         self._calls: list[Call] = []
         self._again: list[Call] = []
 
@@ -112,7 +130,7 @@ class _Sending:
         while calls:
             self._again = []
             self._calls, requests = self._encode(calls)
-            exchange.converse(self._client, requests, self._judge, self._settle)
+            exchange.converse(self._client, requests, self._judge, self._settle, self._begins)
             calls = self._again
             if calls and time.monotonic() > ends:
                 for call in calls:
@@ -136,6 +154,10 @@ class _Sending:
             good.append(call)
             requests.append(Request(self._url, body))
         return good, requests
+
+    def _begins(self, at: int) -> bool:
+        """A call leaves as a whole or not at all: what is left behind is decided anew at once."""
+        return all(self._may_begin(place) for place, _ in self._calls[at].members)
 
     def _judge(self, at: int, response: Response) -> Result:
         status = response.status

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from app import clock
 from app.channels import exchange, headers, mime, smtp_replies
-from app.channels.base import EmailMessage, Message, OnResult, Outcome, Result
+from app.channels.base import EmailMessage, MayBegin, Message, OnResult, Outcome, Result, always
 from app.channels.smtp_session import Broken, Refused, Server, Session
 
 MESSAGES_PER_SESSION: Final = 100
@@ -53,10 +53,12 @@ class SmtpProvider:
         self._server = server_of(config.url, config.hello)
         self._idle: list[Session] = []
 
-    def send(self, messages: Sequence[Message], on_result: OnResult) -> None:
+    def send(
+        self, messages: Sequence[Message], on_result: OnResult, may_begin: MayBegin = always
+    ) -> None:
         """See Provider.send."""
         sending = _Sending(
-            cast(Sequence[EmailMessage], messages), self._server, self._idle, self._now
+            cast(Sequence[EmailMessage], messages), self._server, self._idle, self._now, may_begin
         )
         most = min(self._config.connections, math.ceil(len(messages) / _MESSAGES_PER_THREAD))
         sending.run(most, on_result)
@@ -71,15 +73,16 @@ class _Sending:
         server: Server,
         idle: list[Session],
         now: Callable[[], datetime],
+        may_begin: MayBegin,
     ) -> None:
         self._messages = messages
+        self._wanted = may_begin
         self._server = server
         self._idle = idle
         self._now = now
         self._next = itertools.count()
         self._starting_ends = time.monotonic() + STARTING_SECONDS
         self._writer = mime.Writer(format_datetime(now()))
-        self._lane: Result | None = None
         self._stopped = False
 
     def run(self, most: int, on_result: OnResult) -> None:
@@ -89,7 +92,7 @@ class _Sending:
         else:
             self._in_parallel(most, on_result)
         for place in self._left():
-            on_result(place, self._lane or exchange.not_attempted())
+            on_result(place, exchange.not_attempted())
 
     def _in_parallel(self, most: int, on_result: OnResult) -> None:
         """Two threads for a near server, which keep a processor busy; more for a slow one."""
@@ -128,6 +131,9 @@ class _Sending:
         """Take messages until none is left, the server fails, or it wants no more sessions."""
         session: Session | None = None
         while self._may_begin() and (place := next(self._next)) < len(self._messages):
+            if not self._wanted(place):
+                report(place, exchange.not_attempted())
+                continue
             began = time.monotonic()
             try:
                 session, result = self._one(self._messages[place], session)
@@ -135,7 +141,7 @@ class _Sending:
                 report(place, smtp_replies.no_answer())
                 raise
             if result.scope == "lane":
-                self._lane, self._stopped = result, True
+                self._stopped = True
             elapsed = time.monotonic() - began
             if elapsed > SILENT_SECONDS and session is None:
                 self._stopped = True

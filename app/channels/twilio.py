@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 
 from app import clock
 from app.channels import exchange
-from app.channels.base import Message, OnResult, Outcome, Result, SmsMessage
+from app.channels.base import MayBegin, Message, OnResult, Outcome, Result, SmsMessage, always
 from app.channels.curl import EngineOptions, HttpClient, Request, Response
 from app.channels.exchange import Row
 from app.channels.retry_after import from_retry_after
@@ -91,7 +91,9 @@ class TwilioProvider:
             EngineOptions(headers=_headers(config), concurrency=config.concurrency)
         )
 
-    def send(self, messages: Sequence[Message], on_result: OnResult) -> None:
+    def send(
+        self, messages: Sequence[Message], on_result: OnResult, may_begin: MayBegin = always
+    ) -> None:
         """See Provider.send."""
         texts = cast(Sequence[SmsMessage], messages)
         now = self._now()
@@ -108,7 +110,11 @@ class TwilioProvider:
             requests.append(Request(self._url, form))
             places.append(index)
         exchange.converse(
-            self._client, requests, self._judge, lambda at, result: on_result(places[at], result)
+            self._client,
+            requests,
+            self._judge,
+            lambda at, result: on_result(places[at], result),
+            lambda at: may_begin(places[at]),
         )
 
     def _form(self, text: SmsMessage, now: datetime) -> bytes:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.channels.base import Message, OnResult, Outcome, Result
+from app.channels.base import MayBegin, Message, OnResult, Outcome, Result, always
 
 
 class Unconfigured:
@@ -11,7 +11,9 @@ class Unconfigured:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def send(self, messages: Sequence[Message], on_result: OnResult) -> None:
+    def send(
+        self, messages: Sequence[Message], on_result: OnResult, _may_begin: MayBegin = always
+    ) -> None:
         """See Provider.send."""
         detail = f"No credentials are configured for {self.name}, and no sandbox is running."
         for place in range(len(messages)):

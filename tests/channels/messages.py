@@ -68,6 +68,12 @@ def shell_emails(
     ]
 
 
+def attempted(results: Sequence[Result]) -> list[Result]:
+    """Those whose message was begun; the others were left alone and cost no try."""
+    assert all(result.code == "not_attempted" for result in results if not result.attempted)
+    return [result for result in results if result.attempted]
+
+
 def sms(number: int = 1, **changes: Any) -> SmsMessage:
     message = SmsMessage(f"ntf_{number:013}", 1, f"+1555010{number:04}", "Your code is 123456")
     return replace(message, **changes)

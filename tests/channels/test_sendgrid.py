@@ -6,7 +6,7 @@ import pytest
 
 from app.channels.base import EmailShell, Outcome
 from app.channels.sendgrid import SendGridConfig, SendGridProvider
-from tests.channels.messages import NOW, email, frozen_now, send, shell_emails
+from tests.channels.messages import NOW, attempted, email, frozen_now, send, shell_emails
 from tests.channels.scripted import Reply, json_reply
 
 OK = Reply(202, b"", (("X-Message-Id", "msg-1"),))
@@ -137,6 +137,7 @@ def test_a_rate_limit_lasts_until_its_reset(server):
     reset = str(int(NOW.timestamp()) + 20)
     server.script(Reply(429, b"", (("X-RateLimit-Reset", reset), ("Retry-After", "5"))))
     results = send(provider(server, concurrency=2), *[email(number) for number in range(1, 21)])
+    results = attempted(results)
     assert {result.outcome for result in results} == {Outcome.THROTTLED}
     assert {result.not_before for result in results} == {NOW + timedelta(seconds=20)}
     assert {result.scope for result in results} == {"lane"}
@@ -146,6 +147,7 @@ def test_a_rate_limit_lasts_until_its_reset(server):
 def test_wrong_credentials_are_not_tried_again_for_the_rest(server):
     server.script(refusal(401))
     results = send(provider(server, concurrency=1), *[email(number) for number in range(1, 11)])
+    results = attempted(results)
     assert {result.outcome for result in results} == {Outcome.CONFIG_ERROR}
     assert len(server.requests) == 1
 
@@ -260,3 +262,18 @@ class TestManyOfOneShell:
         messages[1].substitutions.update({"-s0-": "ab", "-s1-": "x\ny"})
         first, second = send(provider(server), *messages)
         assert (first.code, second.outcome) == ("bad_header", Outcome.ACCEPTED)
+
+
+def test_what_may_not_begin_is_left_alone(server):
+    results = {}
+    messages = [email(number) for number in range(1, 4)]
+    provider(server).send(messages, results.__setitem__, lambda index: index != 1)
+    assert [results[index].attempted for index in range(3)] == [True, False, True]
+    assert len(server.requests) == 2
+
+
+def test_a_provider_that_is_down_is_not_asked_for_everybody(server):
+    server.script(*[Reply(500)] * 60)
+    results = send(provider(server, concurrency=4), *[email(number) for number in range(1, 61)])
+    assert len(server.requests) < 25
+    assert len(attempted(results)) == len(server.requests)

@@ -8,7 +8,7 @@ import pytest
 
 from app.channels.base import Outcome
 from app.channels.twilio import TwilioConfig, TwilioProvider
-from tests.channels.messages import NOW, frozen_now, send, sms
+from tests.channels.messages import NOW, attempted, frozen_now, send, sms
 from tests.channels.scripted import Reply, json_reply
 
 SID = "SM" + "0" * 32
@@ -177,6 +177,7 @@ def test_an_error_cut_short_is_still_an_error(server):
 def test_retry_after_is_obeyed_and_the_lane_is_left_alone(server):
     server.script(error(429, 20429, ("Retry-After", "30")))
     results = send(provider(server, concurrency=2), *[sms(number) for number in range(1, 20)])
+    results = attempted(results)
     assert {result.outcome for result in results} == {Outcome.THROTTLED}
     assert {result.not_before for result in results} == {NOW + timedelta(seconds=30)}
     assert len(server.requests) <= 3

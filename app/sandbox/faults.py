@@ -14,7 +14,10 @@ from typing import Any, Final
 
 from app.sandbox.wire import Recipient
 
-PROVIDERS: Final = ("sendgrid", "twilio", "apns", "fcm", "fcm_token", "smtp", "*")
+PROVIDERS: Final = (
+    "sendgrid", "twilio", "twilio_look_up", "apns", "fcm", "fcm_token", "smtp", "*"
+)  # fmt: skip
+_NO_MESSAGES: Final = frozenset({"fcm_token", "twilio_look_up"})  # doors for other questions
 
 # A fault by name → whether the provider has taken the message by then.
 FAULTS: Final = {
@@ -89,8 +92,10 @@ class Rule:
         return {"id": self.number, **self.script, "seen": self.seen, "hits": self.hits}
 
     def _is_for(self, provider: str) -> bool:
-        """`*` is every provider's door for messages, not the one for access tokens."""
-        return self.provider == provider or (self.provider == "*" and provider != "fcm_token")
+        """`*` is every provider's door for messages, not those for tokens and look-ups."""
+        if self.provider == "*":
+            return provider not in _NO_MESSAGES
+        return self.provider == provider
 
     def _has_token(self, wanted: int) -> bool:
         now = time.monotonic()
@@ -132,7 +137,7 @@ class Faults:
             return gone
 
     def pick(self, provider: str, people: list[Recipient], stage: str = "") -> Rule | None:
-        """The rule this request has to suffer, if any. SMTP alone has a stage: `rcpt`."""
+        """The rule this request has to suffer, if any. SMTP alone has stages."""
         if not self._rules:
             return None
         with self._lock:

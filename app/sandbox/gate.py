@@ -2,7 +2,8 @@
 
 It speaks the same wires over HTTP/1.1 and HTTP/2, more slowly, and can break a connection before
 the first byte of an answer, refuse connections, send GOAWAY, refuse a stream, or allow one stream
-at a time. Tests point a provider's base URL here when they need such a fault.
+at a time. Tests point a provider's base URL here when they need such a fault. It has no
+certificate: who comes with TLS (`https://`, `smtps://`) is refused in the handshake.
 """
 
 import asyncio
@@ -16,6 +17,8 @@ from app.sandbox.gate_http2 import Http2
 from app.sandbox.web import Web
 
 STREAMS: Final = 100
+_CLIENT_HELLO: Final = b"\x16\x03"
+_HANDSHAKE_FAILURE: Final = bytes((21, 3, 3, 0, 2, 2, 40))  # a fatal alert, RFC 8446 §6.2
 _PREFACE: Final = b"PRI * HTTP/2.0"
 
 
@@ -80,6 +83,10 @@ class _Door(asyncio.Protocol):
         """See asyncio.Protocol."""
         if self._receive is None:
             self._first += data
+            if self._first.startswith(_CLIENT_HELLO):
+                self._transport.write(_HANDSHAKE_FAILURE)
+                self._transport.close()
+                return
             if len(self._first) < len(_PREFACE):
                 return
             data = self._first

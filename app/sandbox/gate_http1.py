@@ -37,8 +37,8 @@ class Http1:
         if len(rest) < length:
             return
         self._buffer = rest[length:]
-        path = target.split("?", 1)[0]
-        request = Request(method, within(path), headers, rest[:length])
+        path, _, query = target.partition("?")
+        request = Request(method, within(path), headers, rest[:length], query)
         reply = self._web.reply(path, request)
         self._busy = asyncio.get_running_loop().create_task(self._answer(reply))
 

@@ -61,9 +61,9 @@ class Http2:
 
     def _take(self, number: int) -> None:
         stream = self._streams.pop(number)
-        path = stream.headers[":path"].split("?", 1)[0]
+        path, _, query = stream.headers[":path"].partition("?")
         method = stream.headers[":method"]
-        request = Request(method, within(path), stream.headers, bytes(stream.body))
+        request = Request(method, within(path), stream.headers, bytes(stream.body), query)
         reply = self._web.reply(path, request)
         task = asyncio.get_running_loop().create_task(self._answer(number, reply))
         self._tasks.add(task)

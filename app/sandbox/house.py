@@ -71,7 +71,7 @@ def build(config: Config) -> Web:
     emitter = Emitter(config.callback_url, keys.webhook, from_environment(os.environ))
     desk = Desk(Journal(config.folder), Store(config.folder), Faults(), emitter)
     tokens = TokenDesk(keys.fcm.public_key(), keys.token_secret, credentials.token_uri(config.url))
-    twilio = Twilio()
+    twilio = Twilio(emitter.texts)
     apple = keys.apns.public_key()
     wires: dict[str, Wire] = {
         "sendgrid": SendGrid(),

@@ -10,6 +10,7 @@ from app.sandbox.desk import Desk, Wire
 from app.sandbox.faults import Rule
 from app.sandbox.reply import Reply, bend
 from app.sandbox.wire import Answer, Request
+from app.sandbox.wires import twilio
 from app.sandbox.wires.fcm import refusal as fcm_refusal
 from app.sandbox.wires.fcm_token import TokenDesk
 
@@ -41,7 +42,17 @@ class Web:
         wire = self._wires.get(path.split("/", 2)[1])
         if wire is None:
             return Reply(Answer(404))
-        return self._token(request) if path == TOKEN_PATH else self._desk.take(wire, request)
+        if path == TOKEN_PATH:
+            return self._token(request)
+        if request.method == "GET" and isinstance(wire, twilio.Twilio):
+            return self._look_up(wire, request)
+        return self._desk.take(wire, request)
+
+    def _look_up(self, wire: twilio.Twilio, request: Request) -> Reply:
+        """A question, not a message: the journal does not know it."""
+        rule = self._desk.faults.pick("twilio_look_up", [])
+        answer = wire.look_up(request)
+        return Reply(answer) if rule is None else bend(answer, rule, twilio.refusal)
 
     def _token(self, request: Request) -> Reply:
         rule = self._desk.faults.pick("fcm_token", [])
@@ -67,7 +78,8 @@ def _request(environ: Environ) -> Request:
     }
     headers["content-type"] = environ.get("CONTENT_TYPE", "")
     path = within(environ["PATH_INFO"])
-    return Request(environ["REQUEST_METHOD"], path, headers, environ["wsgi.input"].read())
+    body, query = environ["wsgi.input"].read(), environ.get("QUERY_STRING", "")
+    return Request(environ["REQUEST_METHOD"], path, headers, body, query)
 
 
 def within(path: str) -> str:

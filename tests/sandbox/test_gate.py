@@ -1,6 +1,7 @@
 """The second door: the same wires, and faults below HTTP."""
 
 import time
+from dataclasses import replace
 
 import pycurl
 import pytest
@@ -94,3 +95,11 @@ def test_connections_are_refused_for_a_while(gate: SandboxHandle) -> None:
 def test_one_stream_at_a_time_still_works(gate: SandboxHandle) -> None:
     gate.control("gate", {"max_streams": 1})
     assert send_ios(gate).status == 200
+
+
+def test_tls_fails_in_the_handshake(gate: SandboxHandle) -> None:
+    secure = replace(gate, url=gate.url.replace("http:", "https:"))
+    with pytest.raises(pycurl.error) as failed:
+        send_mail(secure, ANN)
+    assert failed.value.args[0] == pycurl.E_SSL_CONNECT_ERROR
+    assert gate.journal() == []

@@ -85,3 +85,19 @@ def test_a_reset_after_the_dot_leaves_the_mail_taken(
     with pytest.raises(smtplib.SMTPServerDisconnected):
         session.send_message(letter())
     assert sandbox.journal()[0]["accepted"] is True
+
+
+@pytest.mark.parametrize(("stage", "status"), [("ehlo", 421), ("auth", 454), ("mail", 550)])
+def test_a_rule_may_answer_at_a_stage(
+    sandbox: SandboxHandle, session: smtplib.SMTP, stage: str, status: int
+) -> None:
+    sandbox.fault("smtp", stage=stage, answer={"status": status, "code": "4.7.0 Not now"})
+    hello, _ = session.ehlo()
+    if stage == "ehlo":
+        assert hello == status
+    elif stage == "auth":
+        with pytest.raises(smtplib.SMTPAuthenticationError) as refused:
+            sign_in(session)
+        assert refused.value.smtp_code == status
+    else:
+        assert sign_in(session).mail("hello@herald.example")[0] == status

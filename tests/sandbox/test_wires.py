@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from app.sandbox import credentials, letters
+from app.sandbox.texts import Texts
 from app.sandbox.wire import Request
 from app.sandbox.wires.apns import Apns
 from app.sandbox.wires.fcm import Fcm
@@ -92,7 +93,7 @@ def test_apns_answers_any_payload() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"null", b"[1]", b"{", b"a=b&a", b"\r\n\r\n"])
 def test_any_bytes_can_be_answered_and_shown(body: bytes) -> None:
-    assert Twilio().read(Request("POST", "/x", {}, body)).answer.status == 404
+    assert Twilio(Texts()).read(Request("POST", "/x", {}, body)).answer.status == 404
     for provider in ("twilio", "smtp", "sendgrid", "apns", "fcm"):
         assert letters.read(provider, "x", 0, body).to == "x"
 

@@ -16,6 +16,7 @@ from app.sandbox.events import people, sendgrid, twilio
 from app.sandbox.events.poster import Poster
 from app.sandbox.events.settings import AutoEvents, change
 from app.sandbox.tags import tag
+from app.sandbox.texts import Texts
 from app.sandbox.wire import Call
 
 TICK_S: Final = 0.1
@@ -40,6 +41,7 @@ class Emitter:
         self.settings = settings
         self._first_settings = settings
         self.poster = Poster()
+        self.texts = Texts()
         self._key = key
         self._due: list[_Due] = []
         self._numbers = itertools.count()
@@ -59,6 +61,8 @@ class Emitter:
     def accepted(self, call: Call) -> None:
         """See desk.Listener."""
         settings = self.settings
+        if call.provider == "twilio":
+            self.texts.add(call)
         if call.provider == "sendgrid":
             if settings.processed:
                 self._later(settings.delay_s / 2, partial(self._tell_processed, call))
@@ -85,6 +89,7 @@ class Emitter:
 
     def tell_status(self, text: twilio.Text, status: str, error: str) -> None:
         """One status callback, as often as the settings say."""
+        self.texts.move(text.sid, status, error)
         post = twilio.status_post(text, status, error, self.settings.signature)
         if post is not None:
             for _ in range(self.settings.duplicate):
@@ -99,6 +104,7 @@ class Emitter:
         with self._lock:
             self._due.clear()
             self._batch.clear()
+        self.texts.reset()
         self.settings = self._first_settings
 
     def _later(self, seconds: float, tell: Callable[[], None]) -> None:

@@ -23,7 +23,8 @@ def tell(emitter: Emitter, store: Store, line: Line, script: dict[str, Any]) -> 
     """Tell Herald about an accepted message. Raises BadSettingsError.
 
     For e-mail `event` is a word of SendGrid's (`bounce`, `open`, `click`, ...) and `fields` are
-    added to it; for texts it is a status of Twilio's, with an `error` code.
+    added to it; for texts it is a status of Twilio's, with an `error` code. A `silent` one is known
+    to whoever looks the text up, but is not told.
     """
     event = str(script.get("event", ""))
     if not event:
@@ -31,7 +32,11 @@ def tell(emitter: Emitter, store: Store, line: Line, script: dict[str, Any]) -> 
     if line["provider"] == "sendgrid":
         _tell_mail(emitter, line, event, script)
     elif line["provider"] == "twilio":
-        emitter.tell_status(_text(store, line), event, str(script.get("error", "")))
+        error = str(script.get("error", ""))
+        if script.get("silent"):
+            emitter.texts.move(line["message_id"], event, error)
+        else:
+            emitter.tell_status(_text(store, line), event, error)
     else:
         raise BadSettingsError(f"notification: {line['provider']} sends no events.")
 

@@ -1,7 +1,8 @@
 """An SMTP relay: AUTH, one or more RCPT, DATA; a message is taken with the 250 after the dot.
 
 Recipients such as `ann+bounce@example.org` ask for an answer at RCPT: `bounce` 550 5.1.1,
-`blocked` 550 5.7.1, `deferred` 451 4.7.1, `full` 552 5.2.2.
+`blocked` 550 5.7.1, `deferred` 451 4.7.1, `full` 552 5.2.2. Rules may be made for the stages
+`ehlo`, `auth`, `mail` and `rcpt`; without a stage they are about the message after its final dot.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from email import message_from_bytes, policy
 from typing import Any, Final, cast
 
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from aiosmtpd.smtp import MISSING, SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from app.sandbox import credentials
 from app.sandbox.desk import Desk, suffer
@@ -40,19 +41,46 @@ class Smtp:
 
     async def handle_EHLO(  # noqa: N802
         self,
-        server: SMTP,  # noqa: ARG002
+        server: SMTP,
         session: Session,
         envelope: Envelope,  # noqa: ARG002
         hostname: str,
         responses: list[str],
     ) -> list[str]:
         """Announce what relays announce nowadays; reading ahead is done by the stream."""
+        if line := self._ruled("ehlo", server):
+            return [line]
         session.host_name = hostname
         return [*responses[:-1], "250-PIPELINING", "250-ENHANCEDSTATUSCODES", responses[-1]]
 
+    async def handle_AUTH(  # noqa: N802
+        self,
+        server: SMTP,
+        session: Session,  # noqa: ARG002
+        envelope: Envelope,  # noqa: ARG002
+        args: list[str],  # noqa: ARG002
+    ) -> Any:
+        """Go on with the log-in, unless a rule says otherwise."""
+        return self._ruled("auth", server) or MISSING
+
+    async def handle_MAIL(  # noqa: N802
+        self,
+        server: SMTP,
+        session: Session,  # noqa: ARG002
+        envelope: Envelope,
+        address: str,
+        mail_options: list[str],
+    ) -> str:
+        """Take the sender, unless a rule says otherwise."""
+        if line := self._ruled("mail", server):
+            return line
+        envelope.mail_from = address
+        envelope.mail_options.extend(mail_options)
+        return "250 2.1.0 OK"
+
     async def handle_RCPT(  # noqa: N802
         self,
-        server: SMTP,  # noqa: ARG002
+        server: SMTP,
         session: Session,  # noqa: ARG002
         envelope: Envelope,
         address: str,
@@ -63,7 +91,7 @@ class Smtp:
         rule = None
         if not line:
             rule = self._desk.faults.pick("smtp", [Recipient(address)], "rcpt")
-            line = _scripted(rule) if rule else ""
+            line = _line(rule, server) if rule else ""
         if line:
             person = Recipient(address)
             call = Call("smtp", "email", Answer(int(line[:3])), False, line[:9], [person])
@@ -95,6 +123,11 @@ class Smtp:
         if not line and rule.kind not in {"delay", "slow_loris"}:
             cast(asyncio.Transport, server.transport).abort()
         return line or TAKEN
+
+    def _ruled(self, stage: str, server: SMTP) -> str:
+        """The line a rule for this stage wants said; nothing of a message is there to journal."""
+        rule = self._desk.faults.pick("smtp", [], stage)
+        return _line(rule, server) if rule else ""
 
 
 def start(desk: Desk, host: str, port: int) -> Controller:
@@ -138,6 +171,15 @@ def _call(envelope: Envelope, body: bytes) -> Call:
     people = [Recipient(to, notification, "", fingerprint) for to in envelope.rcpt_tos]
     message_id = str(head.get("Message-ID", ""))
     return Call("smtp", "email", Answer(250), True, "250", people, message_id, {"mime": body})
+
+
+def _line(rule: Rule, server: SMTP) -> str:
+    """A scripted line; a fault by name breaks the session off before anything was taken."""
+    line = _scripted(rule)
+    if not line:
+        cast(asyncio.Transport, server.transport).abort()
+        return "421 4.3.0 Breaking off"
+    return line
 
 
 def _scripted(rule: Rule) -> str:

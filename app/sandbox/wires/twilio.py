@@ -1,4 +1,5 @@
-"""Twilio Messages, as Twilio would answer a create: 201 with the message, or its error JSON.
+"""Twilio Messages, as Twilio would answer a create (201 with the message, or its error JSON) and a
+look-up (`GET Messages/{Sid}.json`, `GET Messages.json?To=…&DateSent>=…`, in pages).
 
 The numbers of Twilio's test credentials work: To +15005550001 is invalid, …0002 cannot be
 reached, …0003 has no permission, …0004 has sent STOP, …0009 is no mobile. Any area code will do.
@@ -12,15 +13,18 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from hmac import compare_digest
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from app.sandbox import credentials
 from app.sandbox.tags import scripted_number
+from app.sandbox.texts import Texts
 from app.sandbox.wire import Answer, Call, Recipient, Request, json_answer
 
 BODY_CHARACTERS: Final = 1600
 _E164: Final = re.compile(r"\+[1-9]\d{6,14}")
 _SERVICE: Final = re.compile(r"MG[0-9a-fA-F]{32}")
+_ACCOUNT: Final = f"/2010-04-01/Accounts/{credentials.TWILIO_ACCOUNT_SID}"
+_ONE: Final = re.compile(re.escape(_ACCOUNT) + r"/Messages/((?:SM|MM)[0-9a-f]{32})\.json")
 _OURS: Final = re.compile(r"/status/([^/?#]+)/([^/?#]+)")
 # GSM 03.38: basic alphabet and the extension table, whose characters count twice.
 _GSM: Final = frozenset(
@@ -88,7 +92,8 @@ class Twilio:
     channel = "sms"
     refusal = staticmethod(refusal)
 
-    def __init__(self) -> None:
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
         # Numbers that sent STOP; a real sender's block list.
         self.stopped: set[str] = set()
 
@@ -102,19 +107,26 @@ class Twilio:
             verdict = f"{status} {code}"
             return Call(self.name, self.channel, refusal(status, str(code)), False, verdict, people)
         sid = "SM" + secrets.token_hex(16)
-        facts = {name: form.get(name, "") for name in ("To", "Body", "StatusCallback")}
+        facts: dict[str, Any] = {
+            name: form.get(name, "") for name in ("To", "Body", "StatusCallback")
+        }
         facts["From"] = form.get("From", credentials.TWILIO_FROM)
         facts["MessagingServiceSid"] = form.get("MessagingServiceSid", "")
-        return Call(
-            self.name,
-            self.channel,
-            json_answer(201, _message(sid, form)),
-            True,
-            "201",
-            people,
-            sid,
-            facts,
-        )
+        message = _message(sid, form)
+        answer = json_answer(201, message)
+        facts["message"] = message
+        return Call(self.name, self.channel, answer, True, "201", people, sid, facts)
+
+    def look_up(self, request: Request) -> Answer:
+        """What Twilio says to a GET: one message, or a page of them."""
+        if not _is_ours(request):
+            return refusal(401, "20003")
+        if request.path == f"{_ACCOUNT}/Messages.json":
+            wishes = dict(parse_qsl(request.query))
+            return json_answer(200, self._texts.page(request.path, wishes))
+        found = _ONE.fullmatch(request.path)
+        message = self._texts.one(found[1]) if found else None
+        return refusal(404, "20404") if message is None else json_answer(200, message)
 
 
 def segments(text: str) -> int:
@@ -144,16 +156,19 @@ def _people(form: dict[str, str]) -> list[Recipient]:
 
 
 def _door(request: Request) -> int:
-    account = credentials.TWILIO_ACCOUNT_SID
-    if request.path != f"/2010-04-01/Accounts/{account}/Messages.json":
+    if request.path != f"{_ACCOUNT}/Messages.json":
         return 20404
-    given = request.headers.get("authorization", "")
-    pair = f"{account}:{credentials.TWILIO_AUTH_TOKEN}".encode()
-    if not compare_digest(given.encode(), b"Basic " + base64.b64encode(pair)):
+    if not _is_ours(request):
         return 20003
     if request.method != "POST":
         return 20004
     return 0
+
+
+def _is_ours(request: Request) -> bool:
+    given = request.headers.get("authorization", "")
+    pair = f"{credentials.TWILIO_ACCOUNT_SID}:{credentials.TWILIO_AUTH_TOKEN}".encode()
+    return compare_digest(given.encode(), b"Basic " + base64.b64encode(pair))
 
 
 def _wrong(form: dict[str, str], stopped: set[str]) -> int:

@@ -7,7 +7,8 @@ from app.campaigns import models as campaigns
 from app.content import models as content
 from app.db import Model
 from app.sending import models as sending
+from app.sending import safety
 from app.tracking import models as tracking
 
-MODULES = (accounts, alerts, audience, campaigns, content, sending, tracking)
+MODULES = (accounts, alerts, audience, campaigns, content, sending, safety, tracking)
 metadata = Model.metadata

@@ -46,11 +46,14 @@ class Campaign(Model):
     wall_time: Mapped[str | None]  # `2026-11-24T18:00`
     zone: Mapped[str | None]
     send_at: Mapped[datetime | None]
+    # Its time had passed by too much when it was found: a person decides. Still `scheduled`.
+    late_since: Mapped[datetime | None]
     quiet_hours: Mapped[bool] = mapped_column(server_default=text("true"))
     expires_hours: Mapped[int | None]
     # Progress of the fan-out: contacts up to here have their rows.
     fanned_out_to: Mapped[Ref] = mapped_column(server_default="0")
     fanned_out_at: Mapped[datetime | None]
+    pushed_at: Mapped[datetime | None]  # when the clock last asked for the fan-out again
     people: Mapped[int] = mapped_column(server_default="0")  # matched; of a draft: last count
     failure: Mapped[str | None]
     created_by: Mapped[int | None] = mapped_column(ForeignKey("member.id"))

@@ -25,6 +25,7 @@ class ProviderSettings:
     """Credentials and base addresses of the five providers: real ones, or the sandbox's."""
 
     email_provider: str = "sendgrid"
+    email_second: str = ""  # steps in while the first fails; empty: nobody
     sendgrid_api_key: str = ""
     sendgrid_url: str = "https://api.sendgrid.com"
     sendgrid_webhook_keys: tuple[str, ...] = ()
@@ -69,16 +70,16 @@ class Settings:
     trusted_proxies: int = 0
     # Names under which this console may be asked for; empty: any.
     trusted_hosts: tuple[str, ...] = ()
-    # Tries of one message before it becomes a dead letter.
-    retry_attempts: int = 8
+    # Tries of one message before it becomes a dead letter; None: as long as its class allows.
+    retry_attempts: int | None = None
     secure_cookies: bool = False
     providers: ProviderSettings = field(default_factory=ProviderSettings)
     sandbox: ProviderSettings = field(default_factory=ProviderSettings)
 
     def only_sandbox(self) -> bool:
         """Whether every channel talks to the sandbox: no provider's credentials were given."""
-        chosen = replace(self.providers, email_provider=self.sandbox.email_provider)
-        return chosen == self.sandbox
+        first = self.sandbox.email_provider
+        return replace(self.providers, email_provider=first, email_second="") == self.sandbox
 
     def queue_prefix(self) -> str:
         """Namespace of everything Herald keeps in Redis."""
@@ -111,7 +112,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         api_rate=env.number("HERALD_API_RATE", 120_000, 1, 100_000_000),
         trusted_proxies=env.number("HERALD_TRUSTED_PROXIES", 0, 0, 10),
         trusted_hosts=env.words("HERALD_TRUSTED_HOSTS"),
-        retry_attempts=env.number("RETRY_ATTEMPTS", 8, 1, 100),
+        retry_attempts=env.number("RETRY_ATTEMPTS", 0, 0, 1000) or None,
         secure_cookies=public_url.startswith("https://"),
         providers=_providers(env, sandbox),
         sandbox=sandbox,
@@ -150,10 +151,8 @@ class _Environment:
 
 
 def _providers(env: _Environment, sandbox: ProviderSettings) -> ProviderSettings:
-    choice = env.text("EMAIL_PROVIDER", "smtp" if env.text("SMTP_URL", "") else "sendgrid")
-    if choice not in EMAIL_PROVIDERS:
-        raise SettingsError(f"EMAIL_PROVIDER must be sendgrid or smtp, not {choice!r}.")
-    chosen: dict[str, Any] = {"email_provider": choice}
+    first, second = _email_providers(env)
+    chosen: dict[str, Any] = {"email_provider": first, "email_second": second}
     defaults = ProviderSettings()
     for group in _GROUPS:
         real = bool(env.text(group[0].upper(), ""))
@@ -166,6 +165,18 @@ def _providers(env: _Environment, sandbox: ProviderSettings) -> ProviderSettings
     return ProviderSettings(**chosen)
 
 
+def _email_providers(env: _Environment) -> tuple[str, str]:
+    """Who sends e-mail, and who steps in while that one fails (empty: nobody)."""
+    given = [name for name in EMAIL_PROVIDERS if env.text(_CREDENTIALS[name], "")]
+    chosen = env.words("EMAIL_PROVIDER") or tuple(given) or ("sendgrid",)
+    if not set(chosen) <= set(EMAIL_PROVIDERS) or len(set(chosen)) != len(chosen):
+        wrong = ",".join(chosen)
+        message = "EMAIL_PROVIDER must be sendgrid, smtp, or both with a comma between them"
+        raise SettingsError(f"{message}, not {wrong!r}.")
+    return chosen[0], chosen[1] if len(chosen) > 1 else ""
+
+
+_CREDENTIALS = {"sendgrid": "SENDGRID_API_KEY", "smtp": "SMTP_URL"}
 # The first name of a group decides whether a real provider is configured.
 _GROUPS = (
     ("sendgrid_api_key", "sendgrid_url", "sendgrid_webhook_keys"),

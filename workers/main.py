@@ -55,6 +55,7 @@ def main() -> None:
     worker.start()
     log.info("worker_started", lane=lane)
     stop.wait()
+    running.leases.stop_beginning()
     worker.stop(timeout=STOP_MS)
     log.info("worker_stopped", lane=lane)
 

@@ -36,4 +36,5 @@ def build() -> Process:
     log.configure()
     app = create_app(found)
     owner = f"{socket.gethostname()}:{os.getpid()}"
-    return Process(app, found, engine.build(found, owner), LeaseKeeper(app))
+    built = engine.build(found, owner)
+    return Process(app, found, built, LeaseKeeper(app, built))

@@ -13,7 +13,7 @@ from app.alerts import tell
 from app.audience import devices, imports
 from app.campaigns import clockwork
 from app.db import transaction
-from app.sending import ledger, partitions, retention, sweep, watch
+from app.sending import breaker, ledger, partitions, retention, sweep, turns, watch
 from app.sending.engine import Engine
 from app.settings import Settings
 from app.tracking import fold, receipts
@@ -85,12 +85,14 @@ ALL: Final[Sequence[Task | SendingTask | Errand]] = (
     Task("start due campaigns", 1, clockwork.start_due),
     Task("close finished campaigns", 1, clockwork.close_finished),
     Task("push stuck campaigns on", 5, clockwork.push_on),
-    Task("nudge forgotten batches", 2, sweep.nudge_forgotten),
+    SendingTask("nudge forgotten batches", 2, sweep.nudge_forgotten),
+    SendingTask("let probes go", 1, breaker.nudge_probes),
+    SendingTask("keep the pace", 0.25, turns.nudge_paced),
     SendingTask("reap dead workers' batches", 2, sweep.reap),
     SendingTask("settle unknown outcomes", 5, sweep.settle_unknown),
     Task("apply forgotten receipts", 2, _ask_for_receipts),
     Task("fold counters", 2, _fold_counters),
-    Task("watch providers", 15, watch.providers),
+    SendingTask("watch providers", 5, watch.providers),
     Errand("tell operators", 5, tell.untold),
     Task("make partitions", 3600, _make_partitions),
     Task("forget old answers", 3600, retention.forget_answers),

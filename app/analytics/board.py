@@ -14,7 +14,7 @@ from app.analytics.books import CHANNELS
 from app.analytics.progress import Progress, progress
 from app.analytics.reports import Report
 from app.campaigns.models import Campaign
-from app.sending import dead_letters, queries
+from app.sending import breaker, dead_letters, engine, queries
 from app.sending.models import LaneState
 
 RUNNING: Final = ("launching", "sending", "paused")
@@ -114,11 +114,11 @@ def queues(session: Session, now: datetime) -> list[Queue]:
     }
     sent = _sent_this_hour(session, now)
     lanes = queries.lanes(session)
+    parked = breaker.parked(session, engine.current())
     found = []
     for channel in CHANNELS:
         row = open_batches.get(channel)
         states = [state for (name, _), state in lanes.items() if name == channel]
-        closed = [one.closed_until for one in states if one.closed_until and one.closed_until > now]
         found.append(
             Queue(
                 channel,
@@ -126,7 +126,7 @@ def queues(session: Session, now: datetime) -> list[Queue]:
                 oldest=now - row[2] if row and row[2] else None,
                 sent_this_hour=sent.get(channel, 0),
                 paused=any(state.paused_at for state in states),
-                closed_until=max(closed, default=None),
+                closed_until=parked[channel].probe_at if channel in parked else None,
             )
         )
     return found

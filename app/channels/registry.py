@@ -1,12 +1,13 @@
 """Which provider serves which channel, made from the settings once per process."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
 from app.channels.apns import ApnsConfig, ApnsProvider
 from app.channels.base import Provider
+from app.channels.carriers import CHANNELS
 from app.channels.fcm import FcmConfig, FcmProvider
 from app.channels.sendgrid import SendGridConfig, SendGridProvider
 from app.channels.smtp import SmtpConfig, SmtpProvider
@@ -25,12 +26,31 @@ class Registry:
         self._lock = threading.Lock()
         self._providers: dict[tuple[str, bool], Provider] = {}
 
-    def provider(self, channel: str, test: bool = False) -> Provider:
-        """The provider of email, sms, ios or android; with `test` always the sandbox's.
+    def route(self, channel: str, test: bool = False) -> Sequence[str]:
+        """Names of the providers of email, sms, ios or android, the first choice first.
 
-        Raises KeyError for any other word.
+        Raises KeyError for any other word. A test goes to the sandbox only, by the first choice.
         """
-        return self._of(self._adapter(channel), test)
+        if channel != "email":
+            return (_ADAPTERS[channel],)
+        credentials = self._settings.providers
+        chosen = (credentials.email_provider, credentials.email_second)
+        return tuple(name for name in (chosen[:1] if test else chosen) if name)
+
+    def provider(self, channel: str, test: bool = False) -> Provider:
+        """The first choice of a channel. Raises KeyError for any other word."""
+        return self.named(self.route(channel, test)[0], test)
+
+    def channels(self, provider: str) -> list[str]:
+        """The channels that a provider may carry."""
+        return [channel for channel in CHANNELS if provider in self.route(channel)]
+
+    def named(self, provider: str, test: bool = False) -> Provider:
+        """The adapter of this name; with `test` always the sandbox's. Raises KeyError."""
+        with self._lock:
+            if (provider, test) not in self._providers:
+                self._providers[provider, test] = self._make(provider, test)
+            return self._providers[provider, test]
 
     def mailers(self) -> list[Provider]:
         """E-mail's provider, then the other way to send mail if there is one.
@@ -46,25 +66,13 @@ class Registry:
 
         second = next(name for name in EMAIL_PROVIDERS if name != first)
         chosen = (first, second) if real(first) == real(second) else (first,)
-        return [self._of(adapter, False) for adapter in chosen]
-
-    def _of(self, adapter: str, test: bool) -> Provider:
-        with self._lock:
-            if (adapter, test) not in self._providers:
-                self._providers[adapter, test] = self._make(adapter, test)
-            return self._providers[adapter, test]
+        return [self.named(adapter) for adapter in chosen]
 
     def _make(self, adapter: str, test: bool) -> Provider:
         credentials = self._settings.sandbox if test else self._settings.providers
         if not getattr(credentials, _CREDENTIAL[adapter]):
             return Unconfigured(adapter)
         return _MAKERS[adapter](credentials, self._settings)
-
-    def _adapter(self, channel: str) -> str:
-        """A test uses the same e-mail adapter as the real thing."""
-        if channel == "email":
-            return self._settings.providers.email_provider
-        return _ADAPTERS[channel]
 
 
 def _sendgrid(credentials: ProviderSettings, _settings: Settings) -> Provider:

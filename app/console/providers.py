@@ -15,7 +15,7 @@ from app.console import access, forms, pages
 from app.console.typed_recipient import recipient
 from app.db import transaction
 from app.errors import Invalid, NotFound
-from app.sending import provider_queries, queries
+from app.sending import breaker, provider_queries
 from app.sending.accept import accept
 from app.sending.provider_queries import Health
 from app.sending.requests import AcceptedMessage, Caller, SendRequest
@@ -43,13 +43,8 @@ def index() -> Response:
     with transaction() as session:
         health = provider_queries.health(session, now)
         hours = provider_queries.last_hours(session, now)
-        lanes = queries.lanes(session)
+        troubled = breaker.troubled(session)
         waiting = receipts.waiting(session)
-    closed = {
-        channel: state
-        for (channel, _), state in lanes.items()
-        if state.closed_until is not None and state.closed_until > now
-    }
     return pages.page(
         "providers/index.html",
         rows=[
@@ -57,8 +52,8 @@ def index() -> Response:
                 "carrier": one,
                 "name": _name(one),
                 "health": health.get(one.provider),
-                "state": _state(one, health.get(one.provider), one.channel in closed),
-                "closed": closed.get(one.channel),
+                "state": _state(one, health.get(one.provider), one.provider in troubled),
+                "trouble": troubled.get(one.provider),
                 "last_hour": hours.get(one.channel),
             }
             for one in carriers(settings)
@@ -118,9 +113,9 @@ def _content(channel: str, text: str) -> dict[str, Any]:
     return {"body": text} if channel == "sms" else {"title": "Herald", "body": text}
 
 
-def _state(one: Carrier, health: Health | None, closed: bool) -> str:
+def _state(one: Carrier, health: Health | None, troubled: bool) -> str:
     """A word of `words.OTHER`."""
-    if not one.configured or closed:
+    if not one.configured or troubled:
         return "down"
     if health and health.answers >= ENOUGH and health.failed * 2 > health.answers:
         return "down"

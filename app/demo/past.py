@@ -113,7 +113,16 @@ def _settle(
     sent = [row for row in rows if row.id not in blocked]
     answers = [_answer(row, chance, handed) for row in sent]
     claim = Claim(
-        batch.id, 1, batch.channel, batch.lane, False, batch.campaign_id, batch.ids, launched, now
+        id=batch.id,
+        fence=1,
+        channel=batch.channel,
+        lane=batch.lane,
+        test=False,
+        campaign_id=batch.campaign_id,
+        ids=batch.ids,
+        accepted_from=launched,
+        accepted_to=now,
+        created_at=launched,
     )
     attempts.write(session, claim, answers)
     changes = [Change(key, "skipped", reason, handed) for key, reason in blocked.items()]

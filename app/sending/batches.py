@@ -4,8 +4,8 @@ A claim is one conditional UPDATE. It raises the batch's fencing number, and eve
 that number: a worker that was paused and wakes up late can neither send nor write.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -33,6 +33,18 @@ class Claim:
     ids: Sequence[int]
     accepted_from: datetime
     accepted_to: datetime
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a nudge is about. `troubled`: open breakers, and when their next probe may go."""
+
+    channel: str
+    lane: str
+    test: bool
+    paced: bool
+    troubled: Mapping[str, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +91,7 @@ def make(session: Session, members: Iterable[Member], now: datetime) -> list[int
 _OPEN_LANE: Final = """
     not exists (
       select from lane_state l where l.channel = b.channel and l.lane = b.lane
-        and (l.paused_at is not null or l.closed_until > :now)
+        and l.paused_at is not null
     )
     and not exists (
       select from campaign c where c.id = b.campaign_id and c.status = 'paused'
@@ -87,32 +99,85 @@ _OPEN_LANE: Final = """
 """
 
 
+def look(session: Session, batch_id: int) -> Asked | None:
+    """What has to be known before a batch is claimed; None when there is no such batch."""
+    rows = session.execute(
+        text(
+            """
+            select b.channel, b.lane, b.test, exists (select from pace), a.provider, a.probe_at
+              from batch b left join provider_account a on a.open_since is not null and not b.test
+             where b.id = :id
+            """
+        ),
+        {"id": batch_id},
+    ).all()
+    if not rows:
+        return None
+    channel, lane, test, paced, _, _ = rows[0]
+    return Asked(channel, lane, test, paced, {row[4]: row[5] for row in rows if row[4]})
+
+
 def claim(session: Session, batch_id: int, owner: str, now: datetime) -> Claim | None:
-    """Take a pending batch, unless its lane is closed or its campaign paused. None: not ours."""
+    """Take a pending batch, unless its lane or its campaign is paused. None: not ours."""
     row = session.execute(
         text(
             f"""
             update batch b set state = 'claimed', owner = :owner, fence = fence + 1,
                    lease_until = :until
              where id = :id and state = 'pending' and {_OPEN_LANE}
-            returning id, fence, channel, lane, test, campaign_id, ids, accepted_from, accepted_to
+            returning id, fence, channel, lane, test, campaign_id, ids, accepted_from, accepted_to,
+                      created_at
             """
         ),
-        {"id": batch_id, "owner": owner, "now": now, "until": now + LEASE},
+        {"id": batch_id, "owner": owner, "until": now + LEASE},
     ).one_or_none()
     return Claim(*row) if row else None
 
 
-def dispatch(session: Session, claim: Claim, now: datetime) -> bool:
+def cut(session: Session, claim: Claim, most: int, now: datetime, *, nudge: bool) -> Claim:
+    """Keep the first `most` messages of a claimed batch; the rest becomes a batch of its own."""
+    if len(claim.ids) <= most:
+        return claim
+    mine, rest = list(claim.ids[:most]), list(claim.ids[most:])
+    session.execute(
+        text("update batch set ids = :ids where id = :id and fence = :fence"),
+        {"ids": mine, "id": claim.id, "fence": claim.fence},
+    )
+    again = Batch(
+        channel=claim.channel,
+        lane=claim.lane,
+        test=claim.test,
+        campaign_id=claim.campaign_id,
+        ids=rest,
+        accepted_from=claim.accepted_from,
+        accepted_to=claim.accepted_to,
+        created_at=claim.created_at,
+        nudged_at=now,
+    )
+    session.add(again)
+    session.flush()
+    if nudge:
+        jobs.enqueue_after_commit(session, [jobs.deliver(again.id, again.channel, again.lane)])
+    return replace(claim, ids=mine)
+
+
+def dispatch(session: Session, claim: Claim, provider: str, now: datetime) -> bool:
     """Mark that bytes are about to leave. False: the lease was lost, or the campaign paused."""
     changed = session.execute(
         text(
             f"""
-            update batch b set state = 'dispatching', lease_until = :until, dispatched_at = :now
+            update batch b set state = 'dispatching', lease_until = :until, dispatched_at = :now,
+                   provider = :provider
              where id = :id and fence = :fence and state = 'claimed' and {_OPEN_LANE}
             """
         ),
-        {"id": claim.id, "fence": claim.fence, "now": now, "until": now + LEASE},
+        {
+            "id": claim.id,
+            "fence": claim.fence,
+            "now": now,
+            "until": now + LEASE,
+            "provider": provider,
+        },
     )
     return bool(changed.rowcount)  # type: ignore[attr-defined]
 

@@ -129,12 +129,11 @@ def pause_lane(session: Session, channel: str, lane: str, by: str, now: datetime
 
 
 def resume_lane(session: Session, channel: str, lane: str) -> None:
-    """Let the lane send again, also one that a provider's refusal had closed."""
+    """Let the lane send again."""
     session.execute(
         text(
             """
-            update lane_state set paused_at = null, paused_by = null, closed_until = null,
-                   closed_reason = null
+            update lane_state set paused_at = null, paused_by = null
              where channel = :channel and lane = :lane
             """
         ),

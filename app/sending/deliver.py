@@ -13,22 +13,36 @@ the air.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy.orm import Session
 
 from app import clock
 from app.accounts import workspace
-from app.channels.base import Message, Provider, Result
+from app.channels.base import Message, Result
 from app.content.render import RenderFailure
 from app.db import transaction
 from app.policy.decide import Hold, Skip, decide
 from app.policy.facts import Rules
-from app.sending import attempts, batches, compose, copies, facts, outcomes, rules
+from app.sending import (
+    attempts,
+    batches,
+    breaker,
+    compose,
+    copies,
+    facts,
+    outcomes,
+    pace,
+    rules,
+    turns,
+)
 from app.sending.attempts import Answer
-from app.sending.batches import Claim
+from app.sending.batches import Claim, Member
+from app.sending.breaker import Way
 from app.sending.engine import Engine
 from app.sending.facts import Row
+from app.sending.gate import Gate
 from app.sending.leases import LeaseKeeper
 from app.sending.states import Change
 
@@ -47,17 +61,26 @@ class Plan:
     unsent: list[Row] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A claimed batch, who carries it, and what was decided about it."""
+
+    claim: Claim
+    way: Way
+    plan: Plan
+
+
 def deliver(engine: Engine, leases: LeaseKeeper, batch_id: int) -> bool:
-    """Send a batch, if it is still to be sent. True when this call did it."""
-    with transaction() as session:
-        claim = batches.claim(session, batch_id, engine.owner, clock.now())
-        if claim is None:
-            return False
-        plan = _plan(session, engine, claim, rules.current(session))
-    with leases.keep(claim):
-        answers = _Answers(claim, plan, engine.providers.provider(claim.channel, claim.test))
+    """Send this batch, or in a bulk queue the one whose turn it is. True when one was sent."""
+    taken = _take(engine, batch_id)
+    if taken is None:
+        return False
+    claim, plan = taken.claim, taken.plan
+    gate = Gate([row.id for row in plan.rows])
+    answers = _Answers(engine, taken, gate)
+    with leases.keep(claim, taken.way.provider, gate):
         if plan.messages:
-            if not _dispatch(claim, plan):
+            if not _dispatch(taken):
                 return False
             answers.collect()
         with transaction() as session:
@@ -67,7 +90,72 @@ def deliver(engine: Engine, leases: LeaseKeeper, batch_id: int) -> bool:
             attempts.write(session, claim, answers.unwritten())
             outcomes.record(session, engine, claim, plan.rows, answers.all, plan.settled, now)
             outcomes.fall_back(session, plan.unsent, now)
+            _put_back(session, claim, answers.left, now)
+            _report_health(session, engine, taken, answers, now)
     return True
+
+
+def _take(engine: Engine, batch_id: int) -> Taken | None:
+    """Claim a batch that may go now, for a provider that may be asked now."""
+    with transaction() as session:
+        now = clock.now()
+        asked = batches.look(session, batch_id)
+        if asked is None:
+            return None
+        route = engine.providers.route(asked.channel, asked.test)
+        patient = asked.lane == "bulk"
+        way = breaker.choose(session, route, asked.troubled, now, patient=patient)
+        if way is None:
+            return None
+        if asked.lane == "bulk":
+            batch_id = turns.next_batch(session, asked.channel, now) or batch_id
+        claim = batches.claim(session, batch_id, engine.owner, now)
+        if claim is None:
+            return None
+        if way.probing:
+            claim = batches.cut(session, claim, 1, now, nudge=True)
+        if not asked.paced:
+            return Taken(claim, way, _plan(session, engine, claim, rules.current(session)))
+        paced = _within_pace(session, claim, way, now)
+    if paced is None:
+        return None
+    with transaction() as session:
+        return Taken(paced, way, _plan(session, engine, paced, rules.current(session)))
+
+
+def _within_pace(session: Session, claim: Claim, way: Way, now: datetime) -> Claim | None:
+    """As much of the batch as is in time; the clock asks for the rest when that is."""
+    keys = [pace.of_provider(way.provider)] if not claim.test else []
+    if claim.campaign_id is not None:
+        keys.append(pace.of_campaign(claim.campaign_id))
+    granted = pace.take(session, keys, len(claim.ids), claim.lane, now)
+    if granted:
+        return batches.cut(session, claim, granted, now, nudge=False)
+    batches.release(session, claim)
+    return None
+
+
+def _put_back(session: Session, claim: Claim, left: Sequence[Row], now: datetime) -> None:
+    """Messages that were not begun lost nothing: they wait in a batch of their own."""
+    members = [
+        Member(row.id, claim.channel, claim.lane, claim.test, claim.campaign_id, row.accepted_at)
+        for row in left
+    ]
+    batches.make(session, members, now)
+
+
+def _report_health(
+    session: Session, engine: Engine, taken: Taken, answers: "_Answers", now: datetime
+) -> None:
+    """Let the breaker of the provider's account know what came back."""
+    if taken.claim.test:
+        return
+    provider, channels = taken.way.provider, engine.providers.channels(taken.way.provider)
+    trip = engine.health.heard(provider, answers.results)
+    if taken.way.probing:
+        breaker.heard_probe(session, provider, answers.results, channels, now)
+    elif trip is not None:
+        breaker.open_(session, provider, trip, channels, now)
 
 
 def _plan(session: Session, engine: Engine, claim: Claim, limits: Rules) -> Plan:
@@ -108,31 +196,37 @@ def _plan(session: Session, engine: Engine, claim: Claim, limits: Rules) -> Plan
     return plan
 
 
-def _dispatch(claim: Claim, plan: Plan) -> bool:
+def _dispatch(taken: Taken) -> bool:
     with transaction() as session:
         now = clock.now()
-        if not batches.dispatch(session, claim, now):
-            batches.release(session, claim)
+        if not batches.dispatch(session, taken.claim, taken.way.provider, now):
+            batches.release(session, taken.claim)
             return False
-        copies.keep(session, claim.id, plan.rows, now)
+        copies.keep(session, taken.claim.id, taken.plan.rows, now)
     return True
 
 
 class _Answers:
     """Collects what the provider says and writes it down while the batch runs."""
 
-    def __init__(self, claim: Claim, plan: Plan, provider: Provider) -> None:
-        self._claim = claim
-        self._plan = plan
-        self._provider = provider
+    def __init__(self, engine: Engine, taken: Taken, gate: Gate) -> None:
+        self._claim = taken.claim
+        self._plan = taken.plan
+        self._provider = engine.providers.named(taken.way.provider, taken.claim.test)
+        self._health = engine.health
+        self._gate = gate
         self._written = 0
         self._last = self._looked = time.monotonic()
         self._at = clock.now()
         self.all: list[Answer] = []
+        self.results: list[Result] = []
+        self.left: list[Row] = []
 
     def collect(self) -> None:
         """Hand the messages over and wait for every answer."""
-        self._provider.send(self._plan.messages, self._on_result)
+        messages = self._plan.messages
+        with self._health.in_air(self._provider.name, len(messages)):
+            self._provider.send(messages, self._on_result, self._gate.may_begin)
 
     def unwritten(self) -> Sequence[Answer]:
         """Answers that no checkpoint has written yet."""
@@ -140,15 +234,20 @@ class _Answers:
 
     def _on_result(self, index: int, result: Result) -> None:
         row = self._plan.rows[index]
+        self.results.append(result)
+        if not result.attempted:
+            self.left.append(row)
+            return
         moment = time.monotonic()
-        if moment - self._looked > SAME_MOMENT_SECONDS:
+        if moment - self._looked > SAME_MOMENT_SECONDS or not self.all:
             self._looked, self._at = moment, clock.now()
+            self._health.answered(self._provider.name)
         self.all.append(Answer(row.id, row.attempts + 1, self._provider.name, result, self._at))
         if moment - self._last > CHECKPOINT_SECONDS and not self._is_last():
             self._checkpoint()
 
     def _is_last(self) -> bool:
-        return len(self.all) == len(self._plan.messages)
+        return len(self.results) == len(self._plan.messages)
 
     def _checkpoint(self) -> None:
         waiting = self.unwritten()

@@ -1,13 +1,14 @@
 """What a sending process needs besides the database: put together once, then passed along."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from flask import Flask, current_app
 
 from app.channels.base import Provider
 from app.channels.registry import Registry
+from app.sending.health import Health
 from app.settings import Settings
 from app.signing import Signer
 
@@ -17,12 +18,22 @@ _EXTENSION: Final = "herald_engine"
 class Registered(Protocol):
     """Who carries a channel's messages; a test key's messages always go to the sandbox."""
 
-    def provider(self, channel: str, test: bool = False) -> Provider: ...
+    def route(self, channel: str, test: bool = False) -> Sequence[str]:
+        """Names of the channel's providers, the first choice first."""
+        ...
+
+    def channels(self, provider: str) -> list[str]:
+        """The channels that a provider may carry."""
+        ...
+
+    def named(self, provider: str, test: bool = False) -> Provider:
+        """The adapter."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Providers, signers and the few settings that end up inside messages."""
+    """Providers and how they are, signers, and the few settings that end up inside messages."""
 
     providers: Registered
     owner: str
@@ -30,7 +41,8 @@ class Engine:
     mail_from: str
     mail_from_name: str
     signers: Mapping[str, Signer]
-    retry_attempts: int
+    retry_attempts: int | None
+    health: Health = field(default_factory=Health)
 
 
 def build(settings: Settings, owner: str) -> Engine:

@@ -58,7 +58,7 @@ def explain_rows(
     rules = limits.current(session)
     between = _between(session, keys)
     rows = loading.load(session, keys, channel, between, rules, now)
-    provider = engine.providers.provider(channel).name
+    provider = engine.providers.route(channel)[0]
     return [
         Explained(
             channel=row.channel,

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.arrays import literal
 from app.policy.facts import Class, Facts, Rules
+from app.sending.withdrawals import SUPPRESSION_KIND
 
 PERSON_FIELDS: Final = (
     "external_id",
@@ -47,8 +48,6 @@ class Row:
     policy: Facts
     device: Mapping[str, Any] | None
 
-
-_SUPPRESSION_KIND: Final = {"email": "email", "sms": "phone", "ios": "token", "android": "token"}
 
 _CAP_COUNT: Final = """
   left join lateral (
@@ -99,7 +98,7 @@ def load(
         ),
         {
             "ids": literal(ids),
-            "kind": _SUPPRESSION_KIND[channel],
+            "kind": SUPPRESSION_KIND[channel],
             "first": between[0],
             "last": between[1],
             "since": now - window,

@@ -1,12 +1,16 @@
-"""Keeps the leases of batches that are being sent in this process.
+"""Looks after the batches that are being sent in this process.
 
-One thread for all of them. A process that is stopped (SIGSTOP, a long pause) renews nothing, so
-its batches go to someone else and its fencing numbers are worth nothing any more.
+One thread for all of them: it renews their leases, tells their gates what was withdrawn meanwhile,
+and notices providers that have fallen silent. A process that is stopped (SIGSTOP, a long pause)
+does none of it, so its batches go to someone else, its fencing numbers are worth nothing any more,
+and its gates are closed when it wakes up.
 """
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -15,34 +19,61 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock
 from app.db import transaction
-from app.sending import batches
+from app.sending import batches, breaker, withdrawals
 from app.sending.batches import Claim
+from app.sending.engine import Engine
+from app.sending.gate import Gate
+from app.sending.health import Trip
 
-EVERY_SECONDS: Final = 5.0
+RENEW_SECONDS: Final = 5.0
+LOOK_SECONDS: Final = 1.0
 log = structlog.get_logger(__name__)
 
 
-class LeaseKeeper:
-    """Renews every held lease each 5 s, in one statement."""
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A batch in hand, and the gate of its messages."""
 
-    def __init__(self, app: Flask) -> None:
+    claim: Claim
+    provider: str
+    gate: Gate
+
+
+class LeaseKeeper:
+    """Renews every held lease each 5 s and looks after their gates each second."""
+
+    def __init__(self, app: Flask, engine: Engine) -> None:
         self._app = app
-        self._held: dict[int, Claim] = {}
+        self._engine = engine
+        self._held: dict[int, Held] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
+        self._stopping = False
 
     @contextmanager
-    def keep(self, claim: Claim) -> Iterator[None]:
-        """Keep this claim's lease while the block runs."""
+    def keep(self, claim: Claim, provider: str, gate: Gate) -> Iterator[None]:
+        """Keep this claim's lease, and its gate up to date, while the block runs."""
         with self._lock:
-            self._held[claim.id] = claim
+            self._held[claim.id] = Held(claim, provider, gate)
             self._start()
+        if self._stopping:
+            gate.stop()
         try:
             yield
         finally:
             with self._lock:
                 self._held.pop(claim.id, None)
+
+    def stop_beginning(self) -> None:
+        """The process is to end: what has not begun goes back to the others."""
+        self._stopping = True
+        for held in self._all():
+            held.gate.stop()
+
+    def _all(self) -> Sequence[Held]:
+        with self._lock:
+            return list(self._held.values())
 
     def _start(self) -> None:
         if self._thread is None or not self._thread.is_alive():
@@ -50,16 +81,50 @@ class LeaseKeeper:
             self._thread.start()
 
     def _run(self) -> None:
-        while not self._wake.wait(EVERY_SECONDS):
-            with self._lock:
-                held = list(self._held.values())
-            if held:
-                self._renew(held)
+        renew_at = time.monotonic() + RENEW_SECONDS
+        while not self._wake.wait(LOOK_SECONDS):
+            held = self._all()
+            if not held:
+                continue
+            renews = time.monotonic() >= renew_at
+            if renews:
+                renew_at = time.monotonic() + RENEW_SECONDS
+            try:
+                self._look_after(held, renews=renews)
+            except SQLAlchemyError as error:
+                # The database is away: leases run out and gates close, which is what they are for.
+                log.warning("leases_not_renewed", error=type(error).__name__, batches=len(held))
 
-    def _renew(self, held: list[Claim]) -> None:
-        try:
-            with self._app.app_context(), transaction() as session:
-                batches.renew(session, held, clock.now())
-        except SQLAlchemyError as error:
-            # The database is away: the lease runs out by itself, which is what a lease is for.
-            log.warning("leases_not_renewed", error=type(error).__name__, batches=len(held))
+    def _look_after(self, held: Sequence[Held], *, renews: bool) -> None:
+        silent = self._engine.health.silent()
+        going = [one for one in held if time.monotonic() - one.gate.since > LOOK_SECONDS]
+        if not (silent or going or renews):
+            return
+        with self._app.app_context(), transaction() as session:
+            now = clock.now()
+            if renews:
+                batches.renew(session, [one.claim for one in held], now)
+            if going:
+                asked = time.monotonic()
+                found = withdrawals.look(session, [(one.claim, one.gate.keys) for one in going])
+            for provider, trip in silent.items():
+                channels = self._engine.providers.channels(provider)
+                breaker.open_(session, provider, trip, channels, now)
+        if going:
+            _tell(going, found, asked)
+        _stop_silent(held, silent)
+
+
+def _tell(going: Sequence[Held], found: Mapping[int, withdrawals.Withdrawn], asked: float) -> None:
+    for one in going:
+        withdrawn = found[one.claim.id]
+        if withdrawn.whole:
+            one.gate.stop()
+        else:
+            one.gate.checked(withdrawn.keys, asked)
+
+
+def _stop_silent(held: Sequence[Held], silent: Mapping[str, Trip]) -> None:
+    for one in held:
+        if one.provider in silent:
+            one.gate.stop()

@@ -1,4 +1,4 @@
-"""Tables of the spine: notifications, batches, attempts, copies as sent, counters, lanes.
+"""Tables of the spine: notifications, batches, attempts, copies, counters, lanes, breakers.
 
 `notification` is partitioned by month of `accepted_at`; all rows of a campaign share the moment of
 its launch, so the unique index that forbids a second message to the same address holds for all.
@@ -21,6 +21,7 @@ from app.db import Key, Model, Ref
 from app.sending.status import STATUSES
 
 LANES = ("transactional", "bulk")
+BREAKER_CAUSES = ("failing", "silent", "throttled", "config")
 BATCH_STATES = ("pending", "claimed", "dispatching", "done", "unknown", "parked")
 
 
@@ -124,6 +125,20 @@ class Batch(Model):
             "campaign_id",
             postgresql_where=text("state in ('pending', 'claimed', 'dispatching')"),
         ),
+        # Whose turn it is among the campaigns of a bulk queue (`turns`).
+        Index(
+            "ix_batch_turn",
+            "channel",
+            text("coalesce(campaign_id, 0)"),
+            "id",
+            postgresql_where=text("state = 'pending' and lane = 'bulk'"),
+        ),
+        Index(
+            "ix_batch_running",
+            "channel",
+            text("coalesce(campaign_id, 0)"),
+            postgresql_where=text("state in ('claimed', 'dispatching') and lane = 'bulk'"),
+        ),
         # What went out in the last minutes: flow and waiting times of the queues.
         Index("ix_batch_done_at", "done_at", postgresql_where=text("done_at is not null")),
     )
@@ -138,6 +153,7 @@ class Batch(Model):
     accepted_to: Mapped[datetime]
     state: Mapped[str] = mapped_column(server_default="pending")
     owner: Mapped[str | None]
+    provider: Mapped[str | None]  # who was asked
     fence: Mapped[int] = mapped_column(server_default="0")
     deaths: Mapped[int] = mapped_column(server_default="0")
     lease_until: Mapped[datetime | None]
@@ -220,7 +236,7 @@ class LedgerCount(Model):
 
 
 class LaneState(Model):
-    """Whether a lane may send: paused by staff, or closed for a while by a provider's answer."""
+    """A lane that staff paused."""
 
     __tablename__ = "lane_state"
 
@@ -228,8 +244,37 @@ class LaneState(Model):
     lane: Mapped[str] = mapped_column(primary_key=True)
     paused_at: Mapped[datetime | None]
     paused_by: Mapped[str | None]
-    closed_until: Mapped[datetime | None]
-    closed_reason: Mapped[str | None]
+
+
+class ProviderAccount(Model):
+    """The breaker of one provider account. No row, or no `open_since`: it is asked as usual.
+
+    While it is open, one message may go as a probe at `probe_at`; the others wait, or go by another
+    provider.
+    """
+
+    __tablename__ = "provider_account"
+    __table_args__ = (CheckConstraint(f"cause in {BREAKER_CAUSES}", name="cause"),)
+
+    provider: Mapped[str] = mapped_column(primary_key=True)
+    open_since: Mapped[datetime | None]
+    cause: Mapped[str | None]
+    code: Mapped[str | None]
+    detail: Mapped[str] = mapped_column(server_default="")
+    probe_at: Mapped[datetime | None]
+
+
+class Pace(Model):
+    """Messages per second: of a provider account (`provider:twilio`), a campaign (`campaign:12`).
+
+    `next_at` is the theoretical arrival time of the next message (GCRA, ITU-T I.371).
+    """
+
+    __tablename__ = "pace"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    rate: Mapped[int]
+    next_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 
 
 class Idempotency(Model):

@@ -1,11 +1,11 @@
 """From answers to consequences: states, retries, dead addresses, closed lanes, incidents."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.alerts import incidents
@@ -17,11 +17,9 @@ from app.sending.attempts import Answer
 from app.sending.batches import Claim
 from app.sending.engine import Engine
 from app.sending.facts import Row
-from app.sending.models import LaneState
 from app.sending.retry import Next, Tried
 from app.sending.states import Change
 
-CONFIG_PAUSE: Final = timedelta(seconds=30)
 _SUPPRESSION_KIND: Final = {"email": "email", "sms": "phone"}
 _SUPPRESSED_FOR: Final = {Outcome.RECIPIENT_DEAD: "invalid", Outcome.SUPPRESSED: "stop"}
 
@@ -39,15 +37,16 @@ def record(
     by_id = {row.id: row for row in rows}
     changes = list(settled)
     gave_up: list[tuple[Row, Answer, Next]] = []
+    tried_since = _first_tries(session, by_id.values())
     for answer in answers:
         row = by_id[answer.notification_id]
-        following = retry.after(answer.result, _tried(engine, row, answer), now)
+        since = tried_since.get(row.id, answer.at)
+        following = retry.after(answer.result, _tried(engine, row, answer, since), now)
         changes.append(_change(row, answer, following))
         if following.status in ("failed", "skipped"):
             gave_up.append((row, answer, following))
     states.move(session, changes, now, (claim.accepted_from, claim.accepted_to))
     _addresses(session, gave_up, now)
-    _lane(session, claim, answers, now)
     _incidents(session, claim, gave_up, answers, now)
     fall_back(session, [row for row, _, _ in gave_up], now)
 
@@ -59,11 +58,26 @@ def fall_back(session: Session, rows: Iterable[Row], now: datetime) -> None:
             fallback.next_channel(session, row.id, now)
 
 
-def _tried(engine: Engine, row: Row, answer: Answer) -> Tried:
+def _first_tries(session: Session, rows: Iterable[Row]) -> Mapping[int, datetime]:
+    """When messages that were tried before were tried first."""
+    again = [row.id for row in rows if row.attempts]
+    if not again:
+        return {}
+    found = session.execute(
+        text(
+            "select notification_id, min(at) from attempt where notification_id = any(:ids) "
+            "group by notification_id"
+        ),
+        {"ids": again},
+    )
+    return {row[0]: row[1] for row in found}
+
+
+def _tried(engine: Engine, row: Row, answer: Answer, since: datetime) -> Tried:
     return Tried(
         attempts=answer.number,
         klass=row.klass,
-        accepted_at=row.accepted_at,
+        since=since,
         expires_at=row.expires_at,
         allowed=engine.retry_attempts,
     )
@@ -108,29 +122,6 @@ def _registration_is_older(row: Row, result: Result) -> bool:
     if result.registered_before is None or registered is None:
         return True
     return bool(registered <= result.registered_before)
-
-
-def _lane(session: Session, claim: Claim, answers: Sequence[Answer], now: datetime) -> None:
-    """A set-up error or a provider that asks for a pause closes the lane for a while."""
-    until: datetime | None = None
-    why = ""
-    for answer in answers:
-        result = answer.result
-        if result.outcome is Outcome.CONFIG_ERROR:
-            until, why = now + CONFIG_PAUSE, result.detail
-        elif result.outcome is Outcome.THROTTLED and result.scope == "lane" and result.not_before:
-            until, why = result.not_before, result.detail
-    if until is None or claim.test:
-        return
-    statement = insert(LaneState).values(
-        channel=claim.channel, lane=claim.lane, closed_until=until, closed_reason=why
-    )
-    session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[LaneState.channel, LaneState.lane],
-            set_={"closed_until": until, "closed_reason": why},
-        )
-    )
 
 
 def _incidents(

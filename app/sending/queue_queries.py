@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app import jobs
-from app.sending import queries
+from app.sending import breaker, engine, queries
 from app.sending.verdict import RETRYING
 
 MINUTES: Final = 15
@@ -96,9 +96,11 @@ def lanes(session: Session, now: datetime) -> list[Lane]:
     for key, state in queries.lanes(session).items():
         lane = found[key]
         lane.paused_at, lane.paused_by = state.paused_at, state.paused_by
-        if state.closed_until is not None and state.closed_until > now:
-            lane.closed_until, lane.closed_reason = state.closed_until, state.closed_reason
+    waiting = breaker.parked(session, engine.current())
     for lane in found.values():
+        account = waiting.get(lane.channel)
+        if account is not None:
+            lane.closed_until, lane.closed_reason = account.probe_at, account.detail
         lane.asked = jobs.waiting(lane.name)
     return list(found.values())
 

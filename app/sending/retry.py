@@ -1,8 +1,8 @@
 """The one place that decides whether and when a message is tried again.
 
 Adapters only classify (`channels.base.Outcome`); this module knows attempts, budgets and expiry.
-Delays double from 2 s to at most 15 min. Each is drawn between half and the whole of that, so that
-messages which failed together do not return together, and an outage of 30 s is always outlived.
+Delays are drawn between nothing and a limit that doubles from 1 s to 15 min (full jitter), so that
+messages which failed together do not return together; the budget of the message's class ends it.
 `Retry-After` is a floor: jitter is added after it, never subtracted.
 """
 
@@ -13,14 +13,14 @@ from typing import Final
 
 from app.channels.base import Outcome, Result
 
-FIRST_DELAY: Final = timedelta(seconds=2)
+FIRST_DELAY: Final = timedelta(seconds=1)
 LONGEST_DELAY: Final = timedelta(minutes=15)
-DEFAULT_ATTEMPTS: Final = 8
 BUDGETS: Final = {
     "security": timedelta(hours=4),
     "transactional": timedelta(hours=4),
     "marketing": timedelta(hours=24),
 }
+SET_UP_PAUSE: Final = timedelta(seconds=10)
 # How long we look for evidence (a webhook with our id) before acting on silence.
 EVIDENCE_WINDOW: Final = timedelta(seconds=60)
 # A message whose answer was lost goes out once more when no evidence came; phones replace the
@@ -30,13 +30,16 @@ RESENDS_AFTER_SILENCE: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What retrying needs to know about a message that was just tried for the `attempts`th time."""
+    """What retrying needs to know about a message that was just tried for the `attempts`th time.
+
+    `since` is when it was tried first: the budget of its class runs from there.
+    """
 
     attempts: int
     klass: str
-    accepted_at: datetime
+    since: datetime
     expires_at: datetime | None
-    allowed: int = DEFAULT_ATTEMPTS
+    allowed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,8 @@ def after(result: Result, tried: Tried, now: datetime) -> Next:
     if result.outcome is Outcome.AMBIGUOUS:
         return Next("unknown", None, now + EVIDENCE_WINDOW)
     if result.outcome is Outcome.CONFIG_ERROR:
-        return _hold(tried, now, now + timedelta(seconds=30), "provider_setup")
-    if tried.attempts >= tried.allowed:
+        return _waiting_for_set_up(tried, now)
+    if tried.allowed is not None and tried.attempts >= tried.allowed:
         return Next("failed", "gave_up")
     earliest = result.not_before or now
     reason = "throttled" if result.outcome is Outcome.THROTTLED else "retry"
@@ -83,14 +86,22 @@ def after_silence(tried: Tried, silent: int, now: datetime) -> Next:
     return _hold(tried, now, now, "retry")
 
 
+def _waiting_for_set_up(tried: Tried, now: datetime) -> Next:
+    """Nothing is given up because our set-up is wrong: only its own expiry ends a message."""
+    until = now + SET_UP_PAUSE
+    if tried.expires_at is not None and until >= tried.expires_at:
+        return Next("expired", "expired")
+    return Next("held", None, until, "provider_setup")
+
+
 def _hold(tried: Tried, now: datetime, until: datetime, reason: str) -> Next:
     if tried.expires_at is not None and until >= tried.expires_at:
         return Next("expired", "expired")
-    if now - tried.accepted_at > BUDGETS[tried.klass]:
+    if now - tried.since > BUDGETS[tried.klass]:
         return Next("failed", "gave_up")
     return Next("held", None, until, reason)
 
 
 def _delay(attempts: int) -> timedelta:
     longest = min(FIRST_DELAY * (1 << min(attempts - 1, 12)), LONGEST_DELAY)
-    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
+    return longest * random.random()  # noqa: S311 - spreads load, guards nothing

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import Key, Model, Ref
+from app.db import Model, Ref
 from app.sending.models import Notification
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app import jobs
 from app.alerts import incidents
 from app.channels.base import Outcome, Result
-from app.sending import attempts, batches, outcomes, retry, states
+from app.sending import attempts, batches, breaker, outcomes, retry, states
 from app.sending.attempts import Answer
 from app.sending.batches import Claim, Member
 from app.sending.engine import Engine
@@ -51,8 +51,11 @@ def release_due(session: Session, now: datetime) -> int:
     return len(moved)
 
 
-def nudge_forgotten(session: Session, now: datetime) -> int:
-    """Ask again for pending batches that the queue has lost, or let lie for long."""
+def nudge_forgotten(session: Session, engine: Engine, now: datetime) -> int:
+    """Ask again for pending batches that the queue has lost, or let lie for long.
+
+    Not for those that wait for a provider: one of them is asked for when a probe may go.
+    """
     empty = [queue for queue in jobs.QUEUES if jobs.waiting(queue) == 0]
     rows = session.execute(
         text(
@@ -64,7 +67,8 @@ def nudge_forgotten(session: Session, now: datetime) -> int:
                       or (p.nudged_at < :recently and p.channel || '.' || p.lane = any(:empty)))
                  and not exists (
                    select from lane_state l where l.channel = p.channel and l.lane = p.lane
-                      and (l.paused_at is not null or l.closed_until > :now))
+                      and l.paused_at is not null)
+                 and (p.test or p.channel <> all(:parked))
                  and not exists (
                    select from campaign c where c.id = p.campaign_id and c.status = 'paused')
                order by id limit :limit for update skip locked
@@ -76,6 +80,7 @@ def nudge_forgotten(session: Session, now: datetime) -> int:
             "long_ago": now - NUDGE_ANYWAY,
             "recently": now - NUDGE_WHEN_EMPTY,
             "empty": empty,
+            "parked": list(breaker.parked(session, engine)),
             "limit": TAKEN,
         },
     ).all()
@@ -89,7 +94,7 @@ def reap(session: Session, engine: Engine, now: datetime) -> int:
         text(
             """
             select id, fence, channel, lane, test, campaign_id, ids, accepted_from, accepted_to,
-                   state, deaths
+                   created_at, state, deaths, provider
               from batch
              where state in ('claimed', 'dispatching') and lease_until < :now
              order by id limit 100 for update skip locked
@@ -98,10 +103,10 @@ def reap(session: Session, engine: Engine, now: datetime) -> int:
         {"now": now},
     ).all()
     for row in rows:
-        claim = Claim(*row[:9])
-        if row[9] == "dispatching":
-            _settle_dispatched(session, engine, claim, now)
-        elif row[10] + 1 >= DEATHS:
+        claim = Claim(*row[:10])
+        if row.state == "dispatching":
+            _settle_dispatched(session, engine, claim, row.provider, now)
+        elif row.deaths + 1 >= DEATHS:
             _park(session, claim, now)
         else:
             _put_back(session, claim, now)
@@ -142,7 +147,9 @@ def _park(session: Session, claim: Claim, now: datetime) -> None:
     )
 
 
-def _settle_dispatched(session: Session, engine: Engine, claim: Claim, now: datetime) -> None:
+def _settle_dispatched(
+    session: Session, engine: Engine, claim: Claim, provider: str, now: datetime
+) -> None:
     """Answers that were written down count; the rest was in the air and has no answer."""
     answers = attempts.of_batch(session, claim.id, claim.fence)
     between = (claim.accepted_from, claim.accepted_to)
@@ -151,7 +158,6 @@ def _settle_dispatched(session: Session, engine: Engine, claim: Claim, now: date
         for row in load(session, claim.ids, claim.channel, between, current(session), now)
         if row.status == "queued"
     ]
-    provider = engine.providers.provider(claim.channel, claim.test).name
     lost = [
         Answer(row.id, row.attempts + 1, provider, _WORKER_DIED, now)
         for row in rows
@@ -178,7 +184,8 @@ def settle_unknown(session: Session, engine: Engine, now: datetime) -> int:
     rows = session.execute(
         text(
             """
-            select n.id, n.attempts, t.klass, n.accepted_at, n.expires_at,
+            select n.id, n.attempts, t.klass,
+                   (select min(a.at) from attempt a where a.notification_id = n.id), n.expires_at,
                    (select count(*) from attempt a
                      where a.notification_id = n.id and a.outcome = 'ambiguous')
               from notification n join topic t on t.id = n.topic_id
@@ -189,8 +196,8 @@ def settle_unknown(session: Session, engine: Engine, now: datetime) -> int:
         {"now": now, "limit": TAKEN},
     ).all()
     changes = []
-    for key, tries, klass, accepted_at, expires_at, silent in rows:
-        tried = Tried(tries, klass, accepted_at, expires_at, engine.retry_attempts)
+    for key, tries, klass, since, expires_at, silent in rows:
+        tried = Tried(tries, klass, since or now, expires_at, engine.retry_attempts)
         following = retry.after_silence(tried, silent, now)
         changes.append(
             Change(

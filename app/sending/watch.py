@@ -1,4 +1,4 @@
-"""Watches what providers answer: an incident while one keeps failing, an all-clear afterwards."""
+"""Watches the providers' accounts: an incident while one is in trouble, an all-clear afterwards."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -8,11 +8,15 @@ from sqlalchemy.orm import Session
 
 from app.alerts import incidents
 from app.alerts.models import Incident
+from app.sending import breaker
+from app.sending.engine import Engine
+from app.sending.models import ProviderAccount
 
 WINDOW: Final = timedelta(seconds=60)
+# A breaker that closes before this was a hiccup.
+HICCUP: Final = timedelta(seconds=20)
 # A cause that nobody has met for this long is gone.
 QUIET: Final = timedelta(minutes=10)
-FAILURES: Final = 20
 LOOKED_AT: Final = 20_000  # the newest attempts, by key: a minute of them is never a table scan
 
 
@@ -21,37 +25,60 @@ def cause(provider: str, code: str | None) -> str:
     return f"{provider}:failing:{code or 'none'}"
 
 
-def providers(session: Session, now: datetime) -> None:
-    """Open an incident for a provider that refused everything for a minute; close healed ones."""
-    rows = session.execute(
-        text(
-            """
-            select provider, count(*) filter (where outcome = 'accepted'),
-                   count(*) filter (where outcome in ('retry', 'ambiguous', 'throttled')),
-                   min(at), mode() within group (order by code)
-              from attempt
-             where id > (select coalesce(max(id), 0) - :recent from attempt) and at > :since
-             group by provider
-            """
-        ),
-        {"since": now - WINDOW, "recent": LOOKED_AT},
-    )
-    for provider, accepted, failed, first, code in rows:
-        if accepted:
+def providers(session: Session, engine: Engine, now: datetime) -> None:
+    """Open an incident for a provider whose breaker stays open; close those of healed ones."""
+    troubled = breaker.troubled(session)
+    for account in troubled.values():
+        lasting = account.open_since is not None and now - account.open_since > HICCUP
+        if lasting and account.cause in ("failing", "silent"):
+            _trouble(session, engine, account, now)
+    for provider in _accepting(session, now):
+        if provider not in troubled:
             _all_clear(session, provider, now)
-        elif failed >= FAILURES and now - first > WINDOW / 2:
-            incidents.open_or_count(
-                session,
-                cause(provider, code),
-                f"{provider} keeps failing",
-                f"It took nothing in the last minute: {failed} tries failed (mostly {code}). "
-                "Messages are kept and tried again; check the provider's status page and your "
-                "network.",
-                {"provider": provider, "code": code, "whole": True},
-                now,
-                severity="critical",
-                count=failed,
-            )
+
+
+def _trouble(session: Session, engine: Engine, account: ProviderAccount, now: datetime) -> None:
+    """One incident for the whole outage, whatever the provider says in its course."""
+    provider = account.provider
+    known = session.scalar(
+        select(Incident.cause).where(
+            Incident.resolved_at.is_(None), Incident.cause.startswith(f"{provider}:failing:")
+        )
+    )
+    incidents.open_or_count(
+        session,
+        known or cause(provider, account.code),
+        f"{provider} keeps failing",
+        f"{account.detail} {_meanwhile(engine, provider)} "
+        "Check the provider's status page and your network.",
+        {"provider": provider, "code": account.code, "whole": True},
+        now,
+        severity="critical",
+    )
+
+
+def _meanwhile(engine: Engine, provider: str) -> str:
+    for channel in engine.providers.channels(provider):
+        others = [name for name in engine.providers.route(channel) if name != provider]
+        if others:
+            return f"Messages go by {others[0]} meanwhile."
+    return "Messages are kept; one is tried every 10 seconds, and the others follow when it goes."
+
+
+def _accepting(session: Session, now: datetime) -> list[str]:
+    """Providers that took a message in the last minute."""
+    return list(
+        session.scalars(
+            text(
+                """
+                select distinct provider from attempt
+                 where id > (select coalesce(max(id), 0) - :recent from attempt)
+                   and at > :since and outcome = 'accepted'
+                """
+            ),
+            {"since": now - WINDOW, "recent": LOOKED_AT},
+        )
+    )
 
 
 def _all_clear(session: Session, provider: str, now: datetime) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from app import ids
 from app.db import transaction
-from app.sending import batches, control, ledger, queries
+from app.sending import batches, breaker, control, ledger, queries
 from app.sending.models import Batch
 from app.sending.requests import Recipient
 from tests.support.sending import House, with_attempts
@@ -122,7 +122,7 @@ def test_a_dead_worker_loses_nothing_and_sends_at_most_once_more(house: House) -
         batch = session.scalars(select(Batch)).one()
         claim = batches.claim(session, batch.id, "a worker that dies", now)
         assert claim is not None
-        assert batches.dispatch(session, claim, now)
+        assert batches.dispatch(session, claim, "sendgrid", now)
 
     house.sweep(now + timedelta(minutes=1))
     row = house.message(accepted.messages[0].key)
@@ -148,7 +148,7 @@ def test_a_worker_that_wakes_up_late_can_neither_send_nor_write(house: House) ->
     house.sweep(now + timedelta(minutes=1))
     house.deliver_all()
     with transaction() as session:
-        assert not batches.dispatch(session, late, now)
+        assert not batches.dispatch(session, late, "sendgrid", now)
         assert not batches.finish(session, late, now)
     assert len(house.sandbox.journal()) == 1
 
@@ -175,8 +175,8 @@ def test_wrong_credentials_stop_the_lane_and_lose_nothing(house: House) -> None:
     row = house.message(accepted.messages[0].key)
     assert (row.status, row.hold_reason, row.attempts) == ("held", "provider_setup", 0)
     with transaction() as session:
-        assert queries.lanes(session)["email", "transactional"].closed_until is not None
-        control.resume_lane(session, "email", "transactional")
+        assert breaker.troubled(session)["sendgrid"].cause == "config"
+    house.probe_may_go("sendgrid")
     house.sweep(datetime.now(UTC) + timedelta(minutes=1))
     house.deliver_all()
     assert house.message(row.id).status == "accepted"

@@ -7,10 +7,10 @@ import pytest
 
 from app.channels.base import Outcome, Result
 from app.sending import retry
-from app.sending.retry import Tried
+from app.sending.retry import Next, Tried
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-TRIED = Tried(attempts=1, klass="transactional", accepted_at=NOW, expires_at=None)
+TRIED = Tried(attempts=1, klass="transactional", since=NOW, expires_at=None)
 
 
 @pytest.mark.parametrize(
@@ -32,18 +32,26 @@ def test_every_outcome_has_its_consequence(outcome: Outcome, status: str, reason
 
 
 def test_delays_grow_and_stay_below_a_quarter_of_an_hour() -> None:
-    for attempts, longest in [(1, 2), (2, 4), (5, 32), (20, 900)]:
-        following = retry.after(
-            Result(Outcome.RETRY), replace(TRIED, attempts=attempts, allowed=99), NOW
-        )
-        assert following.send_after is not None
-        delay = (following.send_after - NOW).total_seconds()
-        assert longest / 2 <= delay <= longest
+    for attempts, longest in [(1, 1), (2, 2), (5, 16), (20, 900)]:
+        tried = replace(TRIED, attempts=attempts)
+        delays = [delay(retry.after(Result(Outcome.RETRY), tried, NOW)) for _ in range(200)]
+        assert 0 <= min(delays) < longest / 2 < max(delays) <= longest
 
 
-def test_an_outage_of_half_a_minute_is_always_outlived() -> None:
-    shortest = sum(min(2 * 2**n, 900) / 2 for n in range(retry.DEFAULT_ATTEMPTS - 1))
-    assert shortest > 30
+def delay(following: Next) -> float:
+    """Seconds until the next try."""
+    assert following.send_after is not None
+    return (following.send_after - NOW).total_seconds()
+
+
+@pytest.mark.parametrize(("klass", "hours"), [("transactional", 4), ("marketing", 24)])
+def test_tries_end_with_the_budget_of_the_class(klass: str, hours: int) -> None:
+    tried = replace(TRIED, klass=klass, attempts=30)
+    late = NOW + timedelta(hours=hours)
+    assert retry.after(Result(Outcome.RETRY), tried, late).status == "held"
+    assert (
+        retry.after(Result(Outcome.RETRY), tried, late + timedelta(seconds=1)).reason == "gave_up"
+    )
 
 
 def test_retry_after_is_a_floor() -> None:
@@ -54,18 +62,19 @@ def test_retry_after_is_a_floor() -> None:
 
 
 def test_the_last_try_ends_among_the_dead_letters() -> None:
-    spent = replace(TRIED, attempts=retry.DEFAULT_ATTEMPTS)
+    spent = replace(TRIED, attempts=8, allowed=8)
     assert retry.after(Result(Outcome.RETRY), spent, NOW).reason == "gave_up"
 
 
 def test_a_message_is_not_tried_after_its_expiry() -> None:
-    short = replace(TRIED, expires_at=NOW + timedelta(milliseconds=500))
+    short = replace(TRIED, expires_at=NOW)
     assert retry.after(Result(Outcome.RETRY), short, NOW).status == "expired"
 
 
 def test_a_set_up_error_uses_up_no_tries() -> None:
-    spent = replace(TRIED, attempts=retry.DEFAULT_ATTEMPTS)
-    assert retry.after(Result(Outcome.CONFIG_ERROR), spent, NOW).status == "held"
+    spent = replace(TRIED, attempts=8, allowed=8)
+    late = NOW + timedelta(days=2)
+    assert retry.after(Result(Outcome.CONFIG_ERROR), spent, late).status == "held"
 
 
 def test_silence_leads_to_one_more_try_and_then_to_a_dead_letter() -> None:

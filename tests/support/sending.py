@@ -17,7 +17,7 @@ from app.sending import accept, deliver, sweep
 from app.sending import engine as engines
 from app.sending.engine import Engine
 from app.sending.leases import LeaseKeeper
-from app.sending.models import Batch, Notification
+from app.sending.models import Batch, Notification, ProviderAccount
 from app.sending.requests import Accepted, Caller, Recipient, SendRequest
 from tests.support.sandbox import SandboxHandle
 
@@ -92,7 +92,7 @@ class House:
         """Send every pending batch in this process; answers how many."""
         with transaction() as session:
             keys = session.scalars(select(Batch.id).where(Batch.state == "pending")).all()
-        leases = LeaseKeeper(self.app)
+        leases = LeaseKeeper(self.app, self.engine)
         return sum(deliver.deliver(engine or self.engine, leases, key) for key in keys)
 
     def sweep(self, now: datetime) -> None:
@@ -103,6 +103,12 @@ class House:
             sweep.settle_unknown(session, self.engine, now)
         with transaction() as session:
             sweep.release_due(session, now)
+
+    def probe_may_go(self, provider: str) -> None:
+        """As if ten seconds had passed since the provider's last probe."""
+        with transaction() as session:
+            account = session.get_one(ProviderAccount, provider)
+            account.probe_at = datetime.now(UTC)
 
     def message(self, key: int) -> Notification:
         """The row of a message as it is now."""

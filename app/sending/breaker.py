@@ -1,0 +1,185 @@
+"""The breaker of a provider account: open while the provider is down, slow or refuses our set-up.
+
+While it is open nothing is tried but one message every ten seconds, the probe; the others wait
+without losing a try, or go by another provider. The first answer that shows the provider alive
+closes it, and whatever waited goes at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from app import jobs
+from app.channels.base import Result
+from app.sending.engine import Engine
+from app.sending.health import Trip, trip_of
+from app.sending.models import ProviderAccount
+
+PROBE_EVERY: Final = timedelta(seconds=10)
+# What waited comes back spread over this time.
+SPREAD_SECONDS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Who carries a batch. `probing`: the provider is in trouble and gets one message only."""
+
+    provider: str
+    probing: bool = False
+
+
+def choose(
+    session: Session,
+    route: Sequence[str],
+    troubled: Mapping[str, datetime],
+    now: datetime,
+    *,
+    patient: bool,
+) -> Way | None:
+    """The first provider of the route that may be asked now; None when all have to wait.
+
+    `troubled` maps open breakers to the moment of their next probe. A message that is not
+    `patient` (a code somebody waits for) is no probe while another provider would take it.
+    """
+    sound = [name for name in route if name not in troubled]
+    for name in route:
+        if name in sound:
+            return Way(name)
+        if troubled[name] <= now and (patient or not sound) and _take_probe(session, name, now):
+            return Way(name, probing=True)
+    return None
+
+
+def _take_probe(session: Session, provider: str, now: datetime) -> bool:
+    taken = session.execute(
+        text(
+            """
+            update provider_account set probe_at = :following
+             where provider = :provider and open_since is not null and probe_at <= :now
+            """
+        ),
+        {"provider": provider, "now": now, "following": now + PROBE_EVERY},
+    )
+    return bool(taken.rowcount)  # type: ignore[attr-defined]
+
+
+def heard_probe(
+    session: Session, provider: str, results: Sequence[Result], channels: list[str], now: datetime
+) -> None:
+    """Close the breaker when the probe shows the provider alive; else wait for the next one."""
+    tried = [result for result in results if result.attempted]
+    if not tried:  # the message was not to be sent after all: another one may try
+        session.execute(
+            text("update provider_account set probe_at = :now where provider = :provider"),
+            {"provider": provider, "now": now},
+        )
+    elif trip := trip_of(provider, tried):
+        open_(session, provider, trip, channels, now)
+    else:
+        close(session, provider, channels, now)
+
+
+def open_(session: Session, provider: str, trip: Trip, channels: list[str], now: datetime) -> None:
+    """Open the breaker, or keep it open for the reason there is now."""
+    probe_at = max(trip.not_before or now, now + (PROBE_EVERY if not trip.not_before else _NOTHING))
+    fresh = session.scalar(
+        text(
+            """
+            insert into provider_account as a (provider, open_since, cause, code, detail, probe_at)
+            values (:provider, :now, :cause, :code, :detail, :probe_at)
+            on conflict (provider) do update
+               set open_since = coalesce(a.open_since, :now), cause = excluded.cause,
+                   code = excluded.code, detail = excluded.detail,
+                   probe_at = greatest(a.probe_at, excluded.probe_at)
+            returning open_since = :now
+            """
+        ),
+        {
+            "provider": provider,
+            "now": now,
+            "cause": trip.cause,
+            "code": trip.code,
+            "detail": trip.detail,
+            "probe_at": probe_at,
+        },
+    )
+    if fresh:
+        _wake(session, provider, channels, now)  # another provider may take them
+
+
+_NOTHING: Final = timedelta()
+
+
+def close(session: Session, provider: str, channels: list[str], now: datetime) -> None:
+    """The provider is well: whatever waited for it goes now."""
+    session.execute(
+        text(
+            "update provider_account set open_since = null, cause = null, probe_at = null "
+            "where provider = :provider"
+        ),
+        {"provider": provider},
+    )
+    _wake(session, provider, channels, now)
+
+
+def _wake(session: Session, provider: str, channels: list[str], now: datetime) -> None:
+    """Retries that wait for this provider come forward, but never before a time it asked for."""
+    session.execute(
+        text(
+            """
+            update notification n set send_after = greatest(
+                     :now + random() * make_interval(secs => :spread),
+                     (select max(a.not_before) from attempt a where a.notification_id = n.id))
+             where n.status = 'held' and n.send_after > :now and n.provider = :provider
+               and n.hold_reason in ('retry', 'throttled', 'provider_setup')
+            """
+        ),
+        {"provider": provider, "now": now, "spread": SPREAD_SECONDS},
+    )
+    session.execute(
+        text(
+            "update batch set nudged_at = to_timestamp(0) "
+            "where state = 'pending' and channel = any(:channels)"
+        ),
+        {"channels": channels},
+    )
+
+
+def parked(session: Session, engine: Engine) -> Mapping[str, ProviderAccount]:
+    """Channels all of whose providers are in trouble -> the breaker of the first choice."""
+    open_ones = troubled(session)
+    routes = {channel: engine.providers.route(channel) for channel in jobs.CHANNELS}
+    return {
+        channel: open_ones[route[0]]
+        for channel, route in routes.items()
+        if set(route) <= set(open_ones)
+    }
+
+
+def nudge_probes(session: Session, engine: Engine, now: datetime) -> None:
+    """Where a probe may go and something waits, ask for one batch: its first message is it."""
+    for provider, account in troubled(session).items():
+        if account.probe_at is not None and account.probe_at > now:
+            continue
+        row = session.execute(
+            text(
+                """
+                select id, channel, lane from batch
+                 where state = 'pending' and channel = any(:channels) and not test
+                 order by lane, nudged_at limit 1
+                """
+            ),
+            {"channels": engine.providers.channels(provider)},
+        ).one_or_none()
+        if row is not None:
+            jobs.enqueue_after_commit(session, [jobs.deliver(*row)])
+
+
+def troubled(session: Session) -> Mapping[str, ProviderAccount]:
+    """provider -> its open breaker."""
+    open_ones = select(ProviderAccount).where(ProviderAccount.open_since.is_not(None))
+    return {row.provider: row for row in session.scalars(open_ones)}

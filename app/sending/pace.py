@@ -1,0 +1,81 @@
+"""Messages per second: a limit for a provider account, or for one campaign.
+
+The generic cell rate algorithm (ITU-T I.371): one moment per limit says when the next message would
+be in time. A worker takes as many messages at once as are in time within `BURST`, and the clock
+asks for the next batch when that moment comes.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.sending.models import Pace
+
+# What may go at once, in seconds' worth of messages.
+BURST: Final = timedelta(seconds=0.25)
+# A code somebody waits for may go ahead of its time by this much; bulk then waits longer.
+PATIENCE: Final = {"transactional": timedelta(seconds=1), "bulk": timedelta()}
+
+
+def of_provider(name: str) -> str:
+    """The key of a provider account's limit."""
+    return f"provider:{name}"
+
+
+def of_campaign(campaign_id: int) -> str:
+    """The key of a campaign's limit."""
+    return f"campaign:{campaign_id}"
+
+
+def limit(session: Session, key: str, rate: int | None) -> None:
+    """Set a limit in messages per second, or (None) remove it."""
+    if rate is None:
+        session.execute(text("delete from pace where key = :key"), {"key": key})
+        return
+    statement = insert(Pace).values(key=key, rate=rate)
+    session.execute(statement.on_conflict_do_update(index_elements=[Pace.key], set_={"rate": rate}))
+
+
+def rates(session: Session, keys: Sequence[str]) -> dict[str, int]:
+    """key -> messages per second, of those that have a limit."""
+    rows = session.execute(
+        text("select key, rate from pace where key = any(:keys)"), {"keys": list(keys)}
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def take(session: Session, keys: Sequence[str], wanted: int, lane: str, now: datetime) -> int:
+    """How many of `wanted` messages may go now, within all limits; they count as gone.
+
+    Locks the limits until the transaction ends, which should be soon.
+    """
+    rows = session.execute(
+        text("select key, rate, next_at from pace where key = any(:keys) order by key for update"),
+        {"keys": list(keys)},
+    ).all()
+    granted = min([wanted] + [_in_time(row[1], row[2], lane, now) for row in rows])
+    for key, rate, next_at in rows if granted else ():
+        session.execute(
+            text("update pace set next_at = :next_at where key = :key"),
+            {
+                "key": key,
+                "next_at": max(next_at, now - BURST) + timedelta(seconds=granted / rate),
+            },
+        )
+    return granted
+
+
+def _in_time(rate: int, next_at: datetime, lane: str, now: datetime) -> int:
+    free = now + PATIENCE[lane] - max(next_at, now - BURST)
+    if free < timedelta():
+        return 0
+    return max(1, int(free.total_seconds() * rate))
+
+
+def due(session: Session, now: datetime) -> list[str]:
+    """Limits that let something through again."""
+    return list(session.scalars(text("select key from pace where next_at <= :now"), {"now": now}))

@@ -56,11 +56,15 @@ class Http1:
             await asyncio.sleep(0.05)  # let the half arrive before the reset overtakes it
             self._break_off()
             return
-        await trickle(self._transport.write, body, reply.spread)
+        await trickle(self._write, body, reply.spread)
         if reply.declared is not None:  # what was not declared would begin the next answer
             self._transport.close()
             return
         self._take_one()
+
+    def _write(self, part: bytes) -> None:
+        if not self._transport.is_closing():  # the client may have lost patience
+            self._transport.write(part)
 
 
 async def trickle(write: Callable[[bytes], object], body: bytes, seconds: float) -> None:

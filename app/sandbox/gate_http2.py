@@ -112,4 +112,6 @@ class Http2:
         self._transport.close()
 
     def _flush(self) -> None:
-        self._transport.write(self._h2.data_to_send())
+        data = self._h2.data_to_send()
+        if not self._transport.is_closing():  # the client may have lost patience
+            self._transport.write(data)

@@ -6,11 +6,11 @@ and attempt, so one attempt always has the same one.
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import quote
 
 import orjson
@@ -18,22 +18,26 @@ import orjson
 from app import clock
 from app.channels import exchange, push
 from app.channels.apns_token import RENEWAL_GAP, ApnsToken
+from app.channels.apns_verdicts import OTHER, Verdicts
 from app.channels.base import (
     PUSH_CALL_SECONDS,
+    Concern,
     MayBegin,
     Message,
     OnResult,
     Outcome,
     PushMessage,
     Result,
+    Scope,
     always,
 )
 from app.channels.curl import EngineOptions, HttpClient, Request, Response
 from app.channels.exchange import Row
-from app.channels.retry_after import from_retry_after
+from app.channels.retry_after import Wait, from_retry_after
 from app.channels.token_guard import TokenGuard
 
 DEFAULT_LIFE: Final = timedelta(days=1)  # how long Apple keeps a message that has no expiry
+_REASON: Final = re.compile(r"[A-Za-z]{1,60}")
 _BUNDLE_ID: Final = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 STALE: Final = "ExpiredProviderToken"
 
@@ -50,10 +54,14 @@ class ApnsConfig:
     sandbox_url: str = "https://api.sandbox.push.apple.com"
     concurrency: int = 200
     connections: int = 1
+    deadline_s: float = PUSH_CALL_SECONDS
 
 
-def _rows(outcome: Outcome, detail: str, *reasons: str, lane: bool = False) -> dict[str, Row]:
-    return dict.fromkeys(reasons, Row(outcome, detail, "lane" if lane else "message"))
+def _rows(
+    outcome: Outcome, detail: str, *reasons: str, lane: bool = False, concern: Concern | None = None
+) -> dict[str, Row]:
+    scope: Scope = "lane" if lane else "message"
+    return dict.fromkeys(reasons, Row(outcome, detail, scope, concern=concern))
 
 
 BY_REASON: Final[dict[str, Row]] = {
@@ -66,6 +74,7 @@ BY_REASON: Final[dict[str, Row]] = {
         "Apple refused the form of the request.",
         "MissingDeviceToken", "BadMessageId", "BadPriority", "BadExpirationDate",
         "BadCollapseId", "DuplicateHeaders", "InvalidPushType", "PayloadEmpty",
+        concern=Concern.ADAPTER,
     ),
     **_rows(
         Outcome.CONFIG_ERROR,
@@ -94,6 +103,7 @@ BY_REASON: Final[dict[str, Row]] = {
         "Apple says the provider token is renewed too often.",
         "TooManyProviderTokenUpdates",
         lane=True,
+        concern=Concern.KEY_UPDATES,
     ),
     **_rows(Outcome.RETRY, "Apple had an internal fault.", "InternalServerError"),
     **_rows(Outcome.RETRY, "Apple is not available at the moment.", "ServiceUnavailable"),
@@ -108,14 +118,6 @@ BY_STATUS: Final[dict[int, Row]] = {
     413: BY_REASON["PayloadTooLarge"],
     429: BY_REASON["TooManyRequests"],
 }
-_OUR_FAULT_IF_MANY: Final = frozenset({"BadDeviceToken", "DeviceTokenNotForTopic"})
-WRONG_ENVIRONMENT: Final = Row(
-    Outcome.CONFIG_ERROR,
-    "More than a fifth of the last answers call the device token bad: check the environment"
-    " (production or sandbox) and the topic. No device was removed.",
-    "lane",
-    "wrong_environment",
-)
 
 
 class ApnsProvider:
@@ -133,7 +135,7 @@ class ApnsProvider:
                 concurrency=config.concurrency,
                 connections=config.connections,
                 http2=True,
-                deadline_s=PUSH_CALL_SECONDS,
+                deadline_s=config.deadline_s,
                 idle_s=3600,  # Apple wants connections kept for hours
             )
         )
@@ -142,10 +144,30 @@ class ApnsProvider:
     def send(
         self, messages: Sequence[Message], on_result: OnResult, may_begin: MayBegin = always
     ) -> None:
-        """See Provider.send. "Bad token" is believed only once the whole send has been seen."""
-        verdicts = _Verdicts(messages, self._guards, on_result)
-        push.send(self._wire, messages, verdicts.take, may_begin)
+        """See Provider.send. "Bad token" is believed only once the whole send has been seen, and
+        the other environment's host has been asked once.
+        """
+        pushes = cast(Sequence[PushMessage], messages)
+        verdicts = Verdicts(pushes, self._guards, on_result)
+        push.send(self._wire, pushes, verdicts.take, may_begin)
+        if self._config.sandbox_url != self._config.base_url:
+            self._ask_elsewhere(pushes, verdicts, may_begin)
         verdicts.close()
+
+    def _ask_elsewhere(
+        self, pushes: Sequence[PushMessage], verdicts: Verdicts, may_begin: MayBegin
+    ) -> None:
+        """A token the host does not know may live in the other environment: ask there, once."""
+        places = verdicts.unknown_tokens()
+        elsewhere = [
+            replace(pushes[place], environment=OTHER[pushes[place].environment]) for place in places
+        ]
+        push.send(
+            self._wire,
+            elsewhere,
+            lambda at, result: verdicts.take_elsewhere(places[at], result),
+            lambda at: may_begin(places[at]),
+        )
 
     def _write(self, message: PushMessage, bearer: str) -> Request | Result:
         now = self._now()
@@ -188,48 +210,16 @@ class ApnsProvider:
         row = BY_REASON.get(reason) or BY_STATUS.get(response.status)
         now = self._now()
         if row is None:
-            return exchange.by_status("Apple", response, now)
+            word = said if isinstance(said, str) and _REASON.fullmatch(said) else ""
+            return exchange.by_status("Apple", response, now, word)
         wait = from_retry_after(response.header("retry-after"), now)
         if reason == "TooManyProviderTokenUpdates":
             self._token.hold()
-            wait = wait or now + RENEWAL_GAP
+            wait = Wait(now + RENEWAL_GAP) if wait.until is None else wait
         result = exchange.from_row(row, reason, response, wait)
         if response.status == 410:
             return replace(result, registered_before=_moment(answer.get("timestamp")))
         return result
-
-
-class _Verdicts:
-    """Results of one send on their way out; those that could be our own fault wait for the end."""
-
-    def __init__(
-        self,
-        messages: Sequence[Message],
-        guards: Mapping[str, TokenGuard],
-        on_result: OnResult,
-    ) -> None:
-        self._messages = messages
-        self._guards = guards
-        self._on_result = on_result
-        self._held: dict[str, list[tuple[int, Result]]] = {name: [] for name in guards}
-        self._good = dict.fromkeys(guards, 0)
-
-    def take(self, place: int, result: Result) -> None:
-        environment = getattr(self._messages[place], "environment", "production")
-        if result.code in _OUR_FAULT_IF_MANY:
-            self._held[environment].append((place, result))
-            return
-        if result.outcome in (Outcome.ACCEPTED, Outcome.RECIPIENT_DEAD):
-            self._good[environment] += 1
-        self._on_result(place, result)
-
-    def close(self) -> None:
-        for environment, guard in self._guards.items():
-            held = self._held[environment]
-            guard.saw(bad=len(held), good=self._good[environment])
-            doubtful = bool(held) and guard.doubtful()
-            for place, result in held:
-                self._on_result(place, _not_believed(result) if doubtful else result)
 
 
 def apns_id(message: PushMessage) -> str:
@@ -270,13 +260,3 @@ def _moment(milliseconds: object) -> datetime | None:
         return datetime.fromtimestamp(milliseconds / 1000, UTC)
     except (OverflowError, ValueError, OSError):
         return None
-
-
-def _not_believed(result: Result) -> Result:
-    return replace(
-        result,
-        outcome=WRONG_ENVIRONMENT.outcome,
-        code=WRONG_ENVIRONMENT.code,
-        detail=WRONG_ENVIRONMENT.detail,
-        scope=WRONG_ENVIRONMENT.scope,
-    )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, runtime_checkable
 
 Scope = Literal["message", "lane"]
 
@@ -33,6 +33,21 @@ class Outcome(StrEnum):
     CONFIG_ERROR = "config_error"  # credentials, sender identity, account
 
 
+class Concern(StrEnum):
+    """What an answer says beyond its message: staff must hear of it, or an address be watched."""
+
+    UNMAPPED = "unmapped"  # a refusal that Herald does not know
+    ADAPTER = "adapter"  # the provider calls our request malformed: Herald's own mistake
+    REGION = "region"  # texts to this country are not enabled
+    LOOP = "loop"  # very many texts to one number within seconds
+    ABSURD_WAIT = "absurd_wait"  # asked to wait a negative time, or more than a day
+    KEY_UPDATES = "key_updates"  # Apple: the provider token is renewed too often
+    LOGIN_LASTS = "login_lasts"  # no log-in at the mail server for a quarter of an hour
+    FULL = "full"  # the mailbox is full or disabled: dead when it happens again and again
+    POLICY = "policy"  # the receiving side's rules refuse us: never the recipient's fault
+    MISMATCH = "mismatch"  # a device token of another project
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """One message's answer.
@@ -42,6 +57,7 @@ class Result:
     message is concerned or the whole lane. `registered_before` (APNs 410): the token is dead only
     if the device was registered before that moment. `attempted` is False when the message was never
     begun: it costs no try. Messages that shared one call share one Result when the call failed.
+    `environment` (APNs) is where the token turned out to live, when it is not where we thought.
     """
 
     outcome: Outcome
@@ -53,6 +69,8 @@ class Result:
     registered_before: datetime | None = None
     duration_ms: int = 0
     attempted: bool = True
+    concern: Concern | None = None
+    environment: Literal["production", "sandbox"] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,4 +165,35 @@ class Provider(Protocol):
         is one with `attempted` False. Faults of the provider are results, never exceptions. Ends
         within LONGEST_SEND_SECONDS.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class KnownText:
+    """A text message as its provider lists it; `status` and `error` are the provider's words.
+
+    An empty `status`: the provider knows no such text.
+    """
+
+    provider_id: str
+    status: str = ""
+    error: str = ""
+    to: str = ""
+    body: str = ""
+    created_at: datetime | None = None
+
+
+@runtime_checkable
+class LooksUp(Protocol):
+    """A provider of texts that can be asked what it took: evidence for answers that were lost.
+
+    What could not be asked (no answer, slow down) is missing from the answers.
+    """
+
+    def texts(self, provider_ids: Sequence[str]) -> Mapping[str, KnownText]:
+        """Provider id -> the text, with an empty status where there is none."""
+        ...
+
+    def texts_to(self, numbers: Mapping[str, datetime]) -> Mapping[str, Sequence[KnownText]]:
+        """Number -> the texts to it that were made since that moment, newest first."""
         ...

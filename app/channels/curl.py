@@ -33,10 +33,12 @@ _POLL: Final = {
 
 @dataclass(slots=True)
 class Request:
-    """One POST. `headers` are whole lines; None means the engine's own standing headers."""
+    """One POST, or without a body one GET. `headers` are whole lines; None means the engine's own
+    standing headers.
+    """
 
     url: str
-    body: bytes
+    body: bytes | None
     headers: list[str] | None = None
 
 
@@ -231,7 +233,6 @@ class Engine:
 
     def _new_slot(self, url: str) -> "_Slot":
         options, curl = self._options, pycurl.Curl()
-        curl.setopt(pycurl.POST, 1)
         curl.setopt(pycurl.NOSIGNAL, 1)
         curl.setopt(pycurl.FOLLOWLOCATION, 0)
         curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
@@ -293,7 +294,11 @@ class _Slot:
         """Load a request; headers that have not changed since the last one are left alone."""
         headers = standing if request.headers is None else request.headers
         self.handle.setopt(pycurl.URL, request.url)
-        self.handle.setopt(pycurl.POSTFIELDS, request.body)
+        if request.body is None:
+            self.handle.setopt(pycurl.HTTPGET, 1)
+        else:
+            self.handle.setopt(pycurl.POST, 1)
+            self.handle.setopt(pycurl.POSTFIELDS, request.body)
         if headers is not self._headers:
             self.handle.setopt(pycurl.HTTPHEADER, headers)
             self._headers = headers

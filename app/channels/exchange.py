@@ -12,14 +12,13 @@ from typing import Any, Final
 
 import orjson
 
-from app.channels.base import MayBegin, Outcome, Result, Scope, always
+from app.channels.base import Concern, MayBegin, Outcome, Result, Scope, always
 from app.channels.curl import HttpClient, Request, Response
-from app.channels.retry_after import from_retry_after
+from app.channels.retry_after import NO_WAIT, Wait, from_retry_after
 
 Judge = Callable[[int, Response], Result]
 Settle = Callable[[int, Result], None]
 
-UNMAPPED: Final = "unmapped"
 # So many failures without a success between them: the provider is down, stop asking.
 MOST_FAILURES: Final = 16
 
@@ -32,6 +31,7 @@ class Row:
     detail: str
     scope: Scope = "message"
     code: str = ""  # our word where the provider has none
+    concern: Concern | None = None
 
 
 def converse(
@@ -88,21 +88,25 @@ def broken_success(response: Response) -> Result:
     )
 
 
-def from_row(row: Row, code: str, response: Response, not_before: datetime | None = None) -> Result:
+def from_row(row: Row, code: str, response: Response, wait: Wait = NO_WAIT) -> Result:
     """The Result of a table row for this answer."""
     return Result(
         row.outcome,
         None,
         row.code or code,
         row.detail,
-        not_before,
+        wait.until,
         row.scope,
         duration_ms=response.duration_ms,
+        concern=Concern.ABSURD_WAIT if wait.absurd else row.concern,
     )
 
 
-def by_status(provider: str, response: Response, now: datetime) -> Result:
-    """The rule for what no table names: 5xx may work later, 3xx is a wrong address, 4xx is a no."""
+def by_status(provider: str, response: Response, now: datetime, code: str = "") -> Result:
+    """The rule for what no table names: 5xx may work later, 3xx is a wrong address, 4xx is a no.
+
+    `code` is the provider's own word for it, if there was one.
+    """
     status = response.status
     if status >= 500:
         row = Row(Outcome.RETRY, f"{provider} had an internal fault ({status}).")
@@ -114,7 +118,9 @@ def by_status(provider: str, response: Response, now: datetime) -> Result:
         detail = f"{provider} answered with a redirect ({status}); check its base address."
         return from_row(Row(Outcome.CONFIG_ERROR, detail, "lane"), str(status), response)
     detail = f"{provider} refused the message in a way Herald does not know (status {status})."
-    return from_row(Row(Outcome.REJECTED, detail), UNMAPPED, response)
+    return from_row(
+        Row(Outcome.REJECTED, detail, concern=Concern.UNMAPPED), code or str(status), response
+    )
 
 
 def json_object(body: bytes) -> Mapping[str, Any]:

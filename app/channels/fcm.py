@@ -6,7 +6,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import orjson
 
@@ -14,6 +14,7 @@ from app import clock
 from app.channels import exchange, push
 from app.channels.base import (
     PUSH_CALL_SECONDS,
+    Concern,
     MayBegin,
     Message,
     OnResult,
@@ -24,8 +25,9 @@ from app.channels.base import (
 )
 from app.channels.curl import EngineOptions, HttpClient, Request, Response
 from app.channels.exchange import Row
+from app.channels.fcm_doubts import DOUBTED, Doubts
 from app.channels.fcm_token import FcmToken
-from app.channels.retry_after import from_retry_after
+from app.channels.retry_after import Wait, from_retry_after
 
 LONGEST_LIFE_S: Final = 28 * 24 * 3600  # four weeks; also what FCM takes when nothing is said
 QUOTA_PAUSE: Final = timedelta(seconds=60)
@@ -41,6 +43,7 @@ class FcmConfig:
     base_url: str = "https://fcm.googleapis.com"
     concurrency: int = 200
     connections: int = 1
+    deadline_s: float = PUSH_CALL_SECONDS
 
 
 _THROTTLED: Final = Row(Outcome.THROTTLED, "Google asks for fewer messages.", "lane")
@@ -54,13 +57,18 @@ _PERMISSION: Final = Row(
 )
 _INVALID: Final = Row(Outcome.REJECTED, "FCM refused the form of the notification.")
 _BAD_TOKEN: Final = Row(Outcome.RECIPIENT_DEAD, "FCM says this is not a device token.")
+_TOKEN_DOUBTED: Final = Row(
+    Outcome.REJECTED, "FCM refused the notification, perhaps for its device token.", code=DOUBTED
+)
 _PROJECT: Final = Row(Outcome.CONFIG_ERROR, "FCM does not know the Firebase project.", "lane")
 
 # errorCode of the FcmError detail: read first.
 BY_ERROR_CODE: Final[dict[str, Row]] = {
     "UNREGISTERED": Row(Outcome.RECIPIENT_DEAD, "The app was removed from this device."),
     "SENDER_ID_MISMATCH": Row(
-        Outcome.RECIPIENT_DEAD, "The device token belongs to another Firebase project."
+        Outcome.RECIPIENT_DEAD,
+        "The device token belongs to another Firebase project.",
+        concern=Concern.MISMATCH,
     ),
     "QUOTA_EXCEEDED": _THROTTLED,
     "UNAVAILABLE": _AWAY,
@@ -105,7 +113,7 @@ class FcmProvider:
                 concurrency=config.concurrency,
                 connections=config.connections,
                 http2=True,
-                deadline_s=PUSH_CALL_SECONDS,
+                deadline_s=config.deadline_s,
             )
         )
         self._wire = push.Wire(client, self._token, self._write, self._judge, STALE)
@@ -114,7 +122,9 @@ class FcmProvider:
         self, messages: Sequence[Message], on_result: OnResult, may_begin: MayBegin = always
     ) -> None:
         """See Provider.send."""
-        push.send(self._wire, messages, on_result, may_begin)
+        doubts = Doubts(cast(Sequence[PushMessage], messages), on_result)
+        push.send(self._wire, messages, doubts.take, may_begin)
+        doubts.close()
 
     def _write(self, message: PushMessage, bearer: str) -> Request | Result:
         now = self._now()
@@ -166,8 +176,10 @@ def _row(error: Mapping[str, Any], status: int) -> tuple[str, Row | None]:
     )
     code = next((item["errorCode"] for item in details if "errorCode" in item), "")
     code = code if isinstance(code, str) else ""
-    if code == "INVALID_ARGUMENT" and _about_token(error, details):
-        return code, _BAD_TOKEN
+    if code == "INVALID_ARGUMENT" and _about_token(error):
+        violated = _violated(details)
+        if violated <= {"message.token"}:
+            return code, _TOKEN_DOUBTED if violated else _BAD_TOKEN
     if code in BY_ERROR_CODE:
         return code, BY_ERROR_CODE[code]
     word = error.get("status")
@@ -177,17 +189,26 @@ def _row(error: Mapping[str, Any], status: int) -> tuple[str, Row | None]:
     return (STALE if row is _CREDENTIALS else str(status)), row
 
 
-def _about_token(error: Mapping[str, Any], details: Sequence[Mapping[str, Any]]) -> bool:
-    """A token is wrong only when nothing says that a field of the payload is."""
-    if any(str(item.get("@type", "")).endswith("google.rpc.BadRequest") for item in details):
-        return False
+def _about_token(error: Mapping[str, Any]) -> bool:
     return "registration token" in str(error.get("message") or "").lower()
 
 
-def _wait(row: Row, response: Response, now: datetime) -> datetime | None:
+def _violated(details: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The fields that a BadRequest detail calls wrong; `?` for one that names none."""
+    found: set[str] = set()
+    for item in details:
+        if not str(item.get("@type", "")).endswith("google.rpc.BadRequest"):
+            continue
+        listed = item.get("fieldViolations")
+        named = listed if isinstance(listed, list) and listed else [{}]
+        found |= {str(one.get("field") or "?") if isinstance(one, dict) else "?" for one in named}
+    return found
+
+
+def _wait(row: Row, response: Response, now: datetime) -> Wait:
     asked = from_retry_after(response.header("retry-after"), now)
     pause = _PAUSES.get(id(row))
-    return asked or (now + pause if pause is not None else None)
+    return Wait(now + pause) if asked.until is None and pause is not None else asked
 
 
 def _content(message: PushMessage) -> dict[str, Any]:

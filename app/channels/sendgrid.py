@@ -27,7 +27,7 @@ from app.channels.base import (
 )
 from app.channels.curl import EngineOptions, HttpClient, Request, Response
 from app.channels.exchange import Row
-from app.channels.retry_after import from_reset, from_retry_after
+from app.channels.retry_after import Wait, from_reset, from_retry_after
 from app.channels.sendgrid_calls import Call
 
 
@@ -38,6 +38,7 @@ class SendGridConfig:
     api_key: str
     base_url: str = "https://api.sendgrid.com"
     concurrency: int = 32
+    deadline_s: float = CALL_SECONDS
 
 
 BY_STATUS: Final[dict[int, Row]] = {
@@ -74,6 +75,7 @@ class SendGridProvider:
 
     def __init__(self, config: SendGridConfig, now: Callable[[], datetime] = clock.now) -> None:
         self._now = now
+        self._deadline_s = config.deadline_s
         self._url = f"{config.base_url}/v3/mail/send"
         self._client = HttpClient(
             EngineOptions(
@@ -85,6 +87,7 @@ class SendGridProvider:
                     "Expect:",
                 ),
                 concurrency=config.concurrency,
+                deadline_s=config.deadline_s,
             )
         )
 
@@ -99,7 +102,7 @@ class SendGridProvider:
             else:
                 fit.append((place, message))
         sending = _Sending(self._client, self._url, self._now, on_result, may_begin)
-        sending.send(sendgrid_calls.plan(fit))
+        sending.send(sendgrid_calls.plan(fit), time.monotonic() + self._deadline_s)
 
 
 class _Sending:
@@ -125,8 +128,7 @@ class _Sending:
         self._calls: list[Call] = []
         self._again: list[Call] = []
 
-    def send(self, calls: list[Call]) -> None:
-        ends = time.monotonic() + CALL_SECONDS
+    def send(self, calls: list[Call], ends: float) -> None:
         while calls:
             self._again = []
             self._calls, requests = self._encode(calls)
@@ -215,12 +217,12 @@ class _Sending:
         for place, _ in call.members:
             self._on_result(place, result)
 
-    def _wait(self, response: Response) -> datetime | None:
+    def _wait(self, response: Response) -> Wait:
         """No Retry-After is documented; the reset time of the rate limit is what counts."""
         now = self._now()
         if response.status == 429:
             reset = from_reset(response.header("x-ratelimit-reset"), now)
-            if reset is not None:
+            if reset.until is not None:
                 return reset
         return from_retry_after(response.header("retry-after"), now)
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from queue import SimpleQueue
 from typing import Final, cast
@@ -15,8 +15,25 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from app import clock
 from app.channels import exchange, headers, mime, smtp_replies
-from app.channels.base import EmailMessage, MayBegin, Message, OnResult, Outcome, Result, always
-from app.channels.smtp_session import Broken, Refused, Server, Session
+from app.channels.base import (
+    Concern,
+    EmailMessage,
+    MayBegin,
+    Message,
+    OnResult,
+    Outcome,
+    Result,
+    always,
+)
+from app.channels.smtp_replies import Stage
+from app.channels.smtp_session import (
+    COMMAND_SECONDS,
+    END_SECONDS,
+    Broken,
+    Refused,
+    Server,
+    Session,
+)
 
 MESSAGES_PER_SESSION: Final = 100
 STARTING_SECONDS: Final = 30.0  # no message is begun later than this after the send began
@@ -27,6 +44,7 @@ _NO_SESSION: Final = frozenset({NO_SESSION, "unreachable"})
 _MESSAGES_PER_THREAD: Final = 4  # fewer are not worth a further connection
 _FIRST_THREADS: Final = 2
 _SLOW_MS: Final = 10  # a message that takes longer is spent waiting, not computing
+LOGIN_LASTS: Final = timedelta(minutes=15)
 _QUEUE_ID: Final = re.compile(r"queued as ([\w-]{1,64})|\bid=([\w-]{1,64})", re.IGNORECASE)
 
 
@@ -40,6 +58,27 @@ class SmtpConfig:
     url: str
     hello: str = "localhost.localdomain"  # how Herald introduces itself: a full host name
     connections: int = 16
+    command_s: float = COMMAND_SECONDS
+    end_s: float = END_SECONDS
+
+
+class LoginWatch:
+    """Since when a server that wants a log-in gives none; safe for threads.
+
+    454 at AUTH or STARTTLS comes and goes; when it lasts, somebody has to look.
+    """
+
+    def __init__(self) -> None:
+        self._since: datetime | None = None
+
+    def refused(self, now: datetime) -> bool:
+        """One more refusal; True when they have lasted."""
+        since = self._since = self._since or now
+        return now - since >= LOGIN_LASTS
+
+    def succeeded(self) -> None:
+        """A log-in worked."""
+        self._since = None
 
 
 class SmtpProvider:
@@ -52,16 +91,32 @@ class SmtpProvider:
         self._now = now
         self._server = server_of(config.url, config.hello)
         self._idle: list[Session] = []
+        self._logins = LoginWatch()
 
     def send(
         self, messages: Sequence[Message], on_result: OnResult, may_begin: MayBegin = always
     ) -> None:
         """See Provider.send."""
-        sending = _Sending(
-            cast(Sequence[EmailMessage], messages), self._server, self._idle, self._now, may_begin
-        )
+        letters = cast(Sequence[EmailMessage], messages)
+        sending = _Sending(letters, self._open, self._idle, self._now, may_begin)
         most = min(self._config.connections, math.ceil(len(messages) / _MESSAGES_PER_THREAD))
         sending.run(most, on_result)
+
+    def _open(self) -> Session | Result:
+        """A fresh session, or why there is none."""
+        try:
+            session = Session(self._server, self._config.command_s, self._config.end_s)
+        except Broken:
+            return smtp_replies.unreachable()
+        except Refused as refused:
+            now = self._now()
+            result = smtp_replies.judge(refused.stage, refused.reply, now)
+            if result.scope == "lane":
+                return result
+            later = refused.stage is Stage.LOGIN and self._logins.refused(now)
+            return replace(result, code=NO_SESSION, concern=Concern.LOGIN_LASTS if later else None)
+        self._logins.succeeded()
+        return session
 
 
 class _Sending:
@@ -70,14 +125,14 @@ class _Sending:
     def __init__(
         self,
         messages: Sequence[EmailMessage],
-        server: Server,
+        open_session: Callable[[], Session | Result],
         idle: list[Session],
         now: Callable[[], datetime],
         may_begin: MayBegin,
     ) -> None:
         self._messages = messages
         self._wanted = may_begin
-        self._server = server
+        self._open = open_session
         self._idle = idle
         self._now = now
         self._next = itertools.count()
@@ -167,13 +222,9 @@ class _Sending:
             except _Gone:  # nothing of the message was taken: a fresh session may still do
                 if time.monotonic() - began > SILENT_SECONDS:
                     return None, smtp_replies.broken_off()
-        try:
-            fresh = Session(self._server)
-        except Refused as refused:
-            result = smtp_replies.judge(refused.stage, refused.reply, self._now())
-            return None, replace(result, code=NO_SESSION) if result.scope != "lane" else result
-        except Broken:
-            return None, smtp_replies.unreachable()
+        fresh = self._open()
+        if isinstance(fresh, Result):
+            return None, fresh
         try:
             return self._deliver(fresh, message, content)
         except _Gone:
@@ -191,7 +242,8 @@ class _Sending:
         try:
             reply = session.deliver(sender, recipient, content)
         except Refused as refused:
-            result = smtp_replies.judge(refused.stage, refused.reply, self._now())
+            now, attempt = self._now(), message.attempt
+            result = smtp_replies.judge(refused.stage, refused.reply, now, attempt)
             return _kept(session, refused), result
         except Broken as broken:
             session.close()

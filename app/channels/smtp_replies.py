@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from app.channels.base import Outcome, Result
-from app.channels.exchange import UNMAPPED, Row
+from app.channels.base import Concern, Outcome, Result
+from app.channels.exchange import Row
 
-GREYLIST_PAUSE: Final = timedelta(minutes=5)
+# Postfix's own pauses: 300 s at first, doubled each time, 4000 s at most.
+GREYLIST_PAUSE: Final = timedelta(seconds=300)
+LONGEST_PAUSE: Final = timedelta(seconds=4000)
 _ENHANCED: Final = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\b")
 
 
@@ -42,9 +44,11 @@ class Reply:
 
 
 _DEAD: Final = Row(Outcome.RECIPIENT_DEAD, "The mail server knows no such mailbox.")
-_FULL: Final = Row(Outcome.REJECTED, "The mailbox is full or disabled.")
+_FULL: Final = Row(Outcome.REJECTED, "The mailbox is full or disabled.", concern=Concern.FULL)
 _CONTENT: Final = Row(Outcome.REJECTED, "The mail server refused the content or its size.")
-_POLICY: Final = Row(Outcome.REJECTED, "The mail server's policy refused the message.")
+_POLICY: Final = Row(
+    Outcome.REJECTED, "The mail server's policy refused the message.", concern=Concern.POLICY
+)
 _SENDER: Final = Row(
     Outcome.CONFIG_ERROR, "The mail server does not accept the sender's address.", "lane"
 )
@@ -54,7 +58,9 @@ _LOGIN: Final = Row(
 _CLOSED: Final = Row(Outcome.CONFIG_ERROR, "The mail server refuses to talk to Herald.", "lane")
 _LATER: Final = Row(Outcome.RETRY, "The mail server asks to try again later.")
 _CLOSING: Final = Row(Outcome.RETRY, "The mail server closed the connection.")
-_SYNTAX: Final = Row(Outcome.REJECTED, "The mail server did not understand Herald.", code=UNMAPPED)
+_SYNTAX: Final = Row(
+    Outcome.REJECTED, "The mail server did not understand Herald.", concern=Concern.ADAPTER
+)
 _REFUSED: Final = Row(Outcome.REJECTED, "The mail server refused the message.")
 
 LOGIN_CODES: Final = frozenset({530, 534, 535, 538})
@@ -73,11 +79,17 @@ NO_MAILBOX: Final = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"})
 BY_CLASS: Final[dict[str, Row]] = {"5.6": _CONTENT, "5.7": _POLICY}
 
 
-def judge(stage: Stage, reply: Reply, now: datetime) -> Result:
-    """The Result for a reply that is not a success."""
+def judge(stage: Stage, reply: Reply, now: datetime, attempt: int = 1) -> Result:
+    """The Result for a reply that is not a success to the message's `attempt`th try."""
     row = _row(stage, reply)
-    not_before = now + GREYLIST_PAUSE if row is _LATER else None
-    return Result(row.outcome, None, row.code or str(reply), row.detail, not_before, row.scope)
+    not_before = now + _pause(attempt) if row is _LATER else None
+    return Result(
+        row.outcome, None, str(reply), row.detail, not_before, row.scope, concern=row.concern
+    )
+
+
+def _pause(attempt: int) -> timedelta:
+    return min(GREYLIST_PAUSE * (1 << min(attempt - 1, 4)), LONGEST_PAUSE)
 
 
 def _row(stage: Stage, reply: Reply) -> Row:

@@ -55,10 +55,13 @@ class Broken(Exception):
 class Session:
     """An open, logged-in session. One owner at a time."""
 
-    def __init__(self, server: Server, command_s: float = COMMAND_SECONDS) -> None:
+    def __init__(
+        self, server: Server, command_s: float = COMMAND_SECONDS, end_s: float = END_SECONDS
+    ) -> None:
         """Connect and log in. Raises Refused or Broken; nothing of a message has left then."""
         self._server = server
         self._command_s = command_s
+        self._end_s = end_s
         self._buffer = b""
         self._deadline = time.monotonic() + self._command_s
         self._extensions: dict[str, str] = {}
@@ -82,7 +85,7 @@ class Session:
         Both mean the message was certainly not accepted, except Broken with `at_end`.
         """
         self._envelope(sender, recipient, len(content))
-        self._deadline = time.monotonic() + END_SECONDS
+        self._deadline = time.monotonic() + self._end_s
         self._write(content)  # breaks before the final dot is out, or not at all
         try:
             reply = self._read()

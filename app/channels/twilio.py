@@ -5,18 +5,30 @@ callback's URL: a callback is the evidence that settles a lost answer.
 """
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, cast
 from urllib.parse import quote_plus
 
 from app import clock
 from app.channels import exchange
-from app.channels.base import MayBegin, Message, OnResult, Outcome, Result, SmsMessage, always
+from app.channels.base import (
+    CALL_SECONDS,
+    Concern,
+    KnownText,
+    MayBegin,
+    Message,
+    OnResult,
+    Outcome,
+    Result,
+    SmsMessage,
+    always,
+)
 from app.channels.curl import EngineOptions, HttpClient, Request, Response
 from app.channels.exchange import Row
-from app.channels.retry_after import from_retry_after
+from app.channels.retry_after import Wait, from_retry_after
+from app.channels.twilio_look_up import TwilioLookUp
 
 LONGEST_VALIDITY_S: Final = 36_000
 # Connection overrides: five retries, on every kind of failure. Twilio's own default is one retry,
@@ -35,12 +47,19 @@ class TwilioConfig:
     callback_base: str = ""
     base_url: str = "https://api.twilio.com"
     concurrency: int = 64
+    deadline_s: float = CALL_SECONDS
 
 
-def _rows(outcome: Outcome, detail: str, *codes: int, lane: bool = False) -> dict[int, Row]:
-    return dict.fromkeys(codes, Row(outcome, detail, "lane" if lane else "message"))
+def _rows(
+    outcome: Outcome, detail: str, *codes: int, lane: bool = False, concern: Concern | None = None
+) -> dict[int, Row]:
+    return dict.fromkeys(
+        codes, Row(outcome, detail, "lane" if lane else "message", concern=concern)
+    )
 
 
+TOO_MANY_TO_ONE: Final = 14107
+LOOP_PAUSE: Final = timedelta(seconds=30)  # the window in which Twilio counts them
 _CONTENT: Final = "Twilio refused the text or one of the parameters."
 _SENDER: Final = "The sender number or messaging service is not set up for this at Twilio."
 
@@ -49,7 +68,12 @@ BY_CODE: Final[dict[int, Row]] = {
     **_rows(Outcome.CONFIG_ERROR, "Twilio does not know this address.", 20404, 20004, lane=True),
     **_rows(Outcome.THROTTLED, "Twilio asks for fewer calls at a time.", 20429, lane=True),
     **_rows(Outcome.THROTTLED, "The sender number's queue at Twilio is full.", 21611, lane=True),
-    **_rows(Outcome.THROTTLED, "Too many texts to this number in 30 seconds.", 14107),
+    **_rows(
+        Outcome.THROTTLED,
+        "Too many texts to this number in 30 seconds.",
+        TOO_MANY_TO_ONE,
+        concern=Concern.LOOP,
+    ),
     **_rows(Outcome.AMBIGUOUS, "Twilio failed while it had the message.", 20500),
     **_rows(Outcome.RETRY, "Twilio is not available at the moment.", 20503, 21702),
     **_rows(
@@ -57,7 +81,13 @@ BY_CODE: Final[dict[int, Row]] = {
     ),
     **_rows(Outcome.RECIPIENT_DEAD, "This number cannot receive texts.", 21614, 21612),
     **_rows(Outcome.SUPPRESSED, "The person answered STOP to this sender.", 21610),
-    **_rows(Outcome.REJECTED, "Texts to this region are not enabled at Twilio.", 21408, 21215),
+    **_rows(
+        Outcome.REJECTED,
+        "Texts to this region are not enabled at Twilio.",
+        21408,
+        21215,
+        concern=Concern.REGION,
+    ),
     **_rows(Outcome.REJECTED, _CONTENT, 21602, 21604, 21617, 21618, 21619, 21620, 21624, 21658),
     **_rows(Outcome.CONFIG_ERROR, _SENDER, 21212, 21603, 21606, 21607, 21608, 21609, lane=True),
     **_rows(Outcome.CONFIG_ERROR, _SENDER, 21701, 21703, 21704, 21705, 21708, lane=True),
@@ -87,9 +117,14 @@ class TwilioProvider:
         self._url = f"{config.base_url}/2010-04-01/Accounts/{config.account_sid}/Messages.json"
         self._sender = _sender(config)
         self._callback = quote_plus(f"{config.callback_base}/hooks/twilio/status/")
-        self._client = HttpClient(
-            EngineOptions(headers=_headers(config), concurrency=config.concurrency)
+        client = self._client = HttpClient(
+            EngineOptions(
+                headers=_headers(config),
+                concurrency=config.concurrency,
+                deadline_s=config.deadline_s,
+            )
         )
+        self._asking = TwilioLookUp(client, config.base_url, config.account_sid)
 
     def send(
         self, messages: Sequence[Message], on_result: OnResult, may_begin: MayBegin = always
@@ -117,6 +152,14 @@ class TwilioProvider:
             lambda at: may_begin(places[at]),
         )
 
+    def texts(self, provider_ids: Sequence[str]) -> Mapping[str, KnownText]:
+        """See LooksUp.texts."""
+        return self._asking.texts(provider_ids)
+
+    def texts_to(self, numbers: Mapping[str, datetime]) -> Mapping[str, Sequence[KnownText]]:
+        """See LooksUp.texts_to."""
+        return self._asking.texts_to(numbers)
+
     def _form(self, text: SmsMessage, now: datetime) -> bytes:
         form = (
             f"To={quote_plus(text.to)}&{self._sender}&Body={quote_plus(text.body)}"
@@ -142,8 +185,10 @@ class TwilioProvider:
         # A status that is certain (429 is "never processed") wins over a code we do not know.
         row = row or BY_STATUS.get(response.status)
         if row is None:
-            return exchange.by_status("Twilio", response, now)
+            return exchange.by_status("Twilio", response, now, str(code or ""))
         wait = from_retry_after(response.header("retry-after"), now)
+        if code == TOO_MANY_TO_ONE and wait.until is None:
+            wait = Wait(now + LOOP_PAUSE)
         return exchange.from_row(row, str(code or response.status), response, wait)
 
 

@@ -165,11 +165,11 @@ def test_every_row_of_the_contract(h2_server, status, word, outcome, scope):
 @pytest.mark.parametrize(
     ("status", "outcome", "code"),
     [
-        (400, Outcome.REJECTED, "unmapped"),
+        (400, Outcome.REJECTED, "400"),
         (403, Outcome.CONFIG_ERROR, "403"),
         (404, Outcome.CONFIG_ERROR, "404"),
-        (410, Outcome.REJECTED, "unmapped"),
-        (418, Outcome.REJECTED, "unmapped"),
+        (410, Outcome.REJECTED, "410"),
+        (418, Outcome.REJECTED, "418"),
         (429, Outcome.THROTTLED, "429"),
         (500, Outcome.RETRY, "500"),
         (599, Outcome.RETRY, "599"),

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.channels.retry_after import LONGEST, from_reset, from_retry_after
+from app.channels.retry_after import LONGEST, Wait, from_reset, from_retry_after
 from tests.channels.messages import NOW
 
 DAY_AWAY = NOW + LONGEST
@@ -28,7 +28,7 @@ DAY_AWAY = NOW + LONGEST
     ],
 )
 def test_a_wish_to_wait_is_read_and_bounded(value, until):
-    assert from_retry_after(value, NOW) == until
+    assert from_retry_after(value, NOW) == Wait(until, absurd=until == DAY_AWAY)
 
 
 @pytest.mark.parametrize(
@@ -42,4 +42,4 @@ def test_a_wish_to_wait_is_read_and_bounded(value, until):
     ],
 )
 def test_a_reset_time_is_read_and_bounded(value, until):
-    assert from_reset(value, NOW) == until
+    assert from_reset(value, NOW) == Wait(until, absurd=until == DAY_AWAY)

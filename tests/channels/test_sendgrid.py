@@ -90,7 +90,7 @@ ROWS = [
     (503, (), Outcome.RETRY, "503"),
     (504, (), Outcome.AMBIGUOUS, "504"),
     (507, (), Outcome.RETRY, "507"),
-    (418, (), Outcome.REJECTED, "unmapped"),
+    (418, (), Outcome.REJECTED, "418"),
     (301, (), Outcome.CONFIG_ERROR, "301"),
 ]
 

@@ -140,7 +140,7 @@ def test_a_status_speaks_for_itself_when_the_body_is_no_json(server, status, out
     ("status", "outcome", "code"),
     [
         (599, Outcome.RETRY, "599"),
-        (418, Outcome.REJECTED, "unmapped"),
+        (418, Outcome.REJECTED, "99999"),
         (302, Outcome.CONFIG_ERROR, "302"),
     ],
 )

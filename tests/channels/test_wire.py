@@ -101,10 +101,12 @@ def test_apns_takes_notifications(sandbox, registry, environment, start):
     assert_handed_over(sandbox, "apns", messages, send(registry.provider("ios"), *messages))
 
 
-def test_apns_devices_survive_a_wrong_environment(sandbox, registry):
+def test_apns_devices_of_the_other_environment_are_reached_there(sandbox, registry):
     messages = [push(number, environment="sandbox") for number in range(1, 151)]
     results = send(registry.provider("ios"), *messages)
-    assert {result.outcome for result in results} == {Outcome.CONFIG_ERROR}
+    assert {(result.outcome, result.environment) for result in results} == {
+        (Outcome.ACCEPTED, "production")
+    }
 
 
 def test_fcm_takes_notifications(sandbox, registry):

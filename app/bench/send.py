@@ -1,16 +1,18 @@
 """`herald bench send`: a campaign from launch to the last recorded answer."""
 
-import platform
-import statistics
 import time
-from collections.abc import Mapping
-from importlib import resources
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import text
 
 from app import clock
-from app.audience.models import Segment, Topic
+from app.bench import crowd as crowds
+from app.bench import figures
+from app.bench.crowd import Crowd
+from app.bench.figures import NotReal
+from app.bench.plain import send as plain
 from app.bench.scratch import CreateApp, Scratch, scratch
 from app.campaigns import lifecycle
 from app.campaigns.models import Campaign
@@ -18,118 +20,123 @@ from app.content.models import TemplateVersion
 from app.db import transaction
 from app.tracking import receipts
 
-LONGEST: Final = 900.0
+LONGEST: Final = 1800.0
 QUIET_LOOKS: Final = 10  # the sandbox tells of a delivery about a second later
-_PEOPLE: Final = """
-  insert into contact (external_id, email, phone, first_name, last_name, locale, country, timezone,
-                       attributes)
-  select 'bench-' || n, 'person' || n || '@example.com', '+4477' || lpad(n::text, 8, '0'),
-         'Ada' || n, 'Baker', 'en-GB', 'GB', 'Europe/London',
-         jsonb_build_object('plan', case n % 2 when 0 then 'plus' else 'none' end)
-    from generate_series(1, :people) n
-"""
-_DEVICES: Final = """
-  insert into device (contact_id, platform, token, app, registered_at)
-  select id, :platform, md5(id::text) || md5('x' || id), 'example.bench.app',
-         now() - interval '1 year' from contact
-"""
+SILENT: Final = {"processed": False, "delivered": False}
+PROVIDERS: Final = {"sms": "twilio", "ios": "apns", "android": "fcm"}
 
 
-def run(create_app: CreateApp, channel: str, recipients: int, runs: int) -> Mapping[str, Any]:
-    """Median over `runs` campaigns of `recipients` people each, in one scratch installation."""
-    with scratch(create_app) as house:
-        topic_id, segment_id = _prepare(channel, recipients)
-        results = [_campaign(house, channel, recipients, topic_id, segment_id) for _ in range(runs)]
-        memory = house.rss_mb()
-    return {
-        "channel": channel,
-        "recipients": recipients,
-        "runs": runs,
-        "per_second": round(statistics.median(result["per_second"] for result in results)),
-        "per_second_of_runs": [round(result["per_second"]) for result in results],
-        "cpu_us": results[-1]["cpu_us"],
-        "handed_over": results[-1]["handed_over"],
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be measured; `provider` matters for e-mail only."""
+
+    channel: str = "email"
+    provider: str = "sendgrid"
+    recipients: int = 20_000
+    baseline_recipients: int = 1_000
+    baseline_processes: int = 0  # one per core
+    runs: int = 3
+    log_rows: int = 0
+    webhooks: bool = True
+
+
+def run(create_app: CreateApp, wish: Wish) -> Mapping[str, Any]:
+    """Medians over `runs` campaigns, and of the baseline's runs between them."""
+    provider = PROVIDERS.get(wish.channel, wish.provider)
+    sends, plains = [], []
+    with scratch(create_app, settings={"EMAIL_PROVIDER": wish.provider}) as house:
+        crowd = crowds.make(wish.recipients, wish.channel)
+        crowds.fill_log(crowd, wish.log_rows)
+        if wish.baseline_recipients:
+            plain.start(house, wish.channel, provider, crowd, wish.baseline_processes)
+        _warm_up(house, wish, crowd)
+        for _ in range(wish.runs):
+            house.control("events", SILENT if not wish.webhooks else {})
+            sends.append(campaign(house, wish.channel, crowd))
+            if wish.baseline_recipients:
+                house.control("events", SILENT)
+                plains.append(plain.run(house, _baseline(wish)))
+                house.control("events", dict.fromkeys(SILENT, True))
+        memory, shared = house.rss_mb(), house.pss_mb()
+        machine = house.machine
+    return _report(wish, provider, sends, plains) | {
         "rss_mb": memory,
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
+        "pss_mb": shared,
+        "machine": machine,
     }
 
 
-def _prepare(channel: str, recipients: int) -> tuple[int, int]:
-    with transaction() as session:
-        session.execute(text(_PEOPLE), {"people": recipients})
-        if channel in ("ios", "android"):
-            session.execute(text(_DEVICES), {"platform": channel})
-        topic = Topic(key="bench", name="Bench", klass="marketing")
-        segment = Segment(name="Everyone", rule={"all": []})
-        session.add_all([topic, segment])
-        session.flush()
-        session.execute(text("analyze contact"))
-        return topic.id, segment.id
-
-
-def content() -> dict[str, Any]:
-    """A realistic newsletter, and short texts for the other channels."""
-    page = resources.files("app.bench").joinpath("newsletter.html").read_text(encoding="utf-8")
+def campaign(house: Scratch, channel: str, crowd: Crowd, *, few: bool = False) -> Mapping[str, Any]:
+    """One campaign. Raises NotReal unless the sandbox took the message of each person once."""
+    people = crowd.few if few else crowd.people
+    place, before, began = house.journal.end(), house.cpu_seconds(), time.monotonic()
+    key = launch(channel, crowd, few=few)
+    await_end(house, key, began)
+    await_receipts(began)
+    used = figures.cpu_us(before, house.cpu_seconds(), people)
     return {
-        "email": {"subject": "News for {{ first_name }}", "html": page, "text": ""},
-        "sms": {"body": "Hello {{ first_name }}, your box comes on Friday. Reply STOP to opt out."},
-        "ios": {"title": "Hello {{ first_name }}", "body": "Your box comes on Friday."},
-        "android": {"title": "Hello {{ first_name }}", "body": "Your box comes on Friday."},
+        "per_second": people / _seconds(key),
+        "handed_over": house.journal.must_hold(place, people),
+        "cpu_us": used,
     }
 
 
-def _campaign(
-    house: Scratch, channel: str, recipients: int, topic_id: int, segment_id: int
-) -> dict[str, Any]:
+def draft(channel: str, crowd: Crowd, *, few: bool = False) -> int:
+    """A campaign on one channel, ready to be launched; answers its key."""
     with transaction() as session:
-        version = TemplateVersion(state="draft", content={channel: content()[channel]})
+        version = TemplateVersion(state="draft", content={channel: crowds.content()[channel]})
         session.add(version)
         session.flush()
-        campaign = Campaign(
+        made = Campaign(
             name="Benchmark",
-            topic_id=topic_id,
+            topic_id=crowd.topic_id,
             channels=[channel],
-            include_segments=[segment_id],
+            include_segments=[crowd.few_id if few else crowd.everyone_id],
             version_id=version.id,
         )
-        session.add(campaign)
+        session.add(made)
         session.flush()
-        key = campaign.id
-    before, lines = house.cpu_seconds(), _lines(house)
-    began = time.monotonic()
+        return made.id
+
+
+def launch(channel: str, crowd: Crowd, *, few: bool = False) -> int:
+    """Make a campaign and launch it; answers its key."""
+    key = draft(channel, crowd, few=few)
     with transaction() as session:
         lifecycle.approve(session, key, None, clock.now())
-    _await_end(key, began)
-    seconds = _seconds(key)
-    _await_receipts(began)
-    after = house.cpu_seconds()
-    handed_over = _lines(house) - lines
-    if handed_over != recipients:
-        raise RuntimeError(f"Only {handed_over:,} of {recipients:,} messages were handed over.")
-    return {
-        "per_second": recipients / seconds,
-        "handed_over": handed_over,
-        "cpu_us": {name: round((after[name] - before[name]) / recipients * 1e6) for name in after},
-    }
+    return key
 
 
-def _await_end(campaign_id: int, began: float) -> None:
+def await_end(house: Scratch, campaign_id: int, began: float) -> None:
+    """Until every message of the campaign is settled. Raises NotReal after half an hour."""
     status = ""
     while status != "sent":
         if time.monotonic() - began > LONGEST:
-            raise TimeoutError(f"The campaign is still {status}.")
+            raise NotReal(f"The campaign is still {status}.")
         time.sleep(0.2)
+        house.must_be_well()
         with transaction() as session:
             status = session.get_one(Campaign, campaign_id).status
 
 
-def _await_receipts(began: float) -> None:
+def await_receipts(began: float) -> None:
     """Until what the sandbox tells about the messages is applied: it belongs to their cost."""
     quiet = 0
     while quiet < QUIET_LOOKS and time.monotonic() - began < LONGEST:
         time.sleep(0.2)
         with transaction() as session:
             quiet = 0 if any(receipts.waiting(session).values()) else quiet + 1
+
+
+def _warm_up(house: Scratch, wish: Wish, crowd: Crowd) -> None:
+    """Fill caches, open connections, let statements be prepared."""
+    campaign(house, wish.channel, crowd, few=True)
+    if wish.baseline_recipients:
+        plain.run(house, min(crowd.few, _baseline(wish)))
+
+
+def _baseline(wish: Wish) -> int:
+    return min(wish.baseline_recipients, wish.recipients)
 
 
 def _seconds(campaign_id: int) -> float:
@@ -147,8 +154,27 @@ def _seconds(campaign_id: int) -> float:
     return float(found or 0) or 1e-9
 
 
-def _lines(house: Scratch) -> int:
-    if not house.journal.exists():
-        return 0
-    with house.journal.open("rb") as file:
-        return sum(1 for _ in file)
+def _report(
+    wish: Wish, provider: str, sends: Sequence[Mapping[str, Any]], plains: Sequence[plain.Found]
+) -> dict[str, Any]:
+    rates = [each["per_second"] for each in sends]
+    other = figures.median([each.per_second for each in plains]) if plains else 0.0
+    return {
+        "bench": "send",
+        "channel": wish.channel,
+        "provider": provider,
+        "recipients": wish.recipients,
+        "runs": wish.runs,
+        "log_rows": wish.log_rows,
+        "webhooks": wish.webhooks,
+        "per_second": round(figures.median(rates)),
+        "per_second_of_runs": [round(rate) for rate in rates],
+        "handed_over": sum(each["handed_over"] for each in sends),
+        "cpu_us": figures.median_cpu_us([each["cpu_us"] for each in sends]),
+        **figures.against(figures.median(rates), other),
+        "baseline": f"one Dramatiq job and one {provider} call per recipient",
+        "baseline_recipients": _baseline(wish) if plains else 0,
+        "baseline_cpu_us": figures.median_cpu_us([each.cpu_us for each in plains])
+        if plains
+        else {},
+    }

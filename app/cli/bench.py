@@ -1,8 +1,13 @@
 """`herald bench`: measuring."""
 
 import json
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+CHANNELS = ("email", "sms", "ios", "android")
 
 
 @click.group()
@@ -10,39 +15,72 @@ def bench() -> None:
     """Measure how fast this machine does Herald's work, against the sandbox.
 
     Every benchmark runs in a scratch installation of its own; nothing is sent to a real provider.
+    What is compared with what, and how to read the figures: docs/performance.md.
     """
 
 
+def _size(name: str, default: int, words: str, least: int = 1) -> Callable[[Command], Command]:
+    """A number of something."""
+    kind = click.IntRange(least, 20_000_000)
+    return click.option(name, type=kind, default=default, show_default=True, help=words)
+
+
+def _always(command: Command) -> Command:
+    """The options that every benchmark has."""
+    runs = click.option(
+        "--runs",
+        type=click.IntRange(1, 20),
+        default=3,
+        show_default=True,
+        help="How often; medians count.",
+    )
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+    return runs(as_json(command))
+
+
+_log_rows = _size("--log-rows", 0, "Finished messages put into the log before.", least=0)
+_channel = click.option(
+    "--channel", type=click.Choice(CHANNELS), default="email", show_default=True, help="Which one."
+)
+
+
+def _print(as_json: bool, measure: Callable[[], Mapping[str, Any]]) -> None:
+    from app.bench.figures import NotReal
+    from app.bench.table import lines
+
+    try:
+        found = measure()
+    except NotReal as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(json.dumps(found) if as_json else "\n".join(lines(found)))
+
+
 @bench.command()
+@_channel
 @click.option(
-    "--channel",
-    type=click.Choice(["email", "sms", "ios", "android"]),
-    default="email",
+    "--provider",
+    type=click.Choice(["sendgrid", "smtp"]),
+    default="sendgrid",
     show_default=True,
-    help="Which channel the campaign goes to.",
+    help="How e-mail goes out.",
 )
+@_size("--recipients", 20_000, "People in each campaign.")
+@_size("--baseline-recipients", 1_000, "People the baseline writes to; 0: no baseline.", least=0)
+@_size("--baseline-processes", 0, "Workers of the baseline; 0: one per core.", least=0)
+@_log_rows
 @click.option(
-    "--recipients",
-    type=click.IntRange(1, 1_000_000),
-    default=20_000,
+    "--webhooks/--no-webhooks",
+    default=True,
     show_default=True,
-    help="People in the campaign.",
+    help="Whether the sandbox tells about deliveries while the campaign runs.",
 )
-@click.option(
-    "--runs", type=click.IntRange(1, 20), default=3, show_default=True, help="The median counts."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def send(channel: str, recipients: int, runs: int, as_json: bool) -> None:
-    """Send campaigns through the real processes, from launch to the last recorded answer."""
+@_always
+def send(as_json: bool, **wanted: Any) -> None:
+    """Send campaigns through the real processes, from launch to the last recorded answer.
+
+    Compared with one Dramatiq job and one call of the provider's SDK per recipient.
+    """
     from app.bench import send as sending
     from app.factory import create_app
 
-    result = sending.run(create_app, channel, recipients, runs)
-    if as_json:
-        click.echo(json.dumps(result))
-        return
-    click.echo(f"{recipients:,} people by {channel}: {result['per_second']:,} per second")
-    for name, used in result["cpu_us"].items():
-        memory = result["rss_mb"].get(name)
-        extra = f", {memory:,.0f} MB" if memory else ""
-        click.echo(f"  {name}: {used} µs of processor time per person{extra}")
+    _print(as_json, lambda: sending.run(create_app, sending.Wish(**wanted)))

@@ -19,7 +19,7 @@ from app import ids, jobs
 from app.analytics import reports
 from app.audience import contact_search, segments, topics
 from app.audience.models import Topic
-from app.bench.send import content
+from app.bench.crowd import content
 from app.campaigns import lifecycle, waterfall
 from app.campaigns.models import Campaign
 from app.content.models import TemplateVersion

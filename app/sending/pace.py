@@ -63,19 +63,28 @@ def take(session: Session, keys: Sequence[str], wanted: int, lane: str, now: dat
             text("update pace set next_at = :next_at where key = :key"),
             {
                 "key": key,
-                "next_at": max(next_at, now - BURST) + timedelta(seconds=granted / rate),
+                "next_at": max(next_at, now - _burst(rate)) + timedelta(seconds=granted / rate),
             },
         )
     return granted
 
 
 def _in_time(rate: int, next_at: datetime, lane: str, now: datetime) -> int:
-    free = now + PATIENCE[lane] - max(next_at, now - BURST)
-    if free < timedelta():
-        return 0
-    return max(1, int(free.total_seconds() * rate))
+    free = now + PATIENCE[lane] - max(next_at, now - _burst(rate))
+    return max(0, int(free.total_seconds() * rate + _ROUNDING))
 
 
-def due(session: Session, now: datetime) -> list[str]:
-    """Limits that let something through again."""
-    return list(session.scalars(text("select key from pace where next_at <= :now"), {"now": now}))
+def _burst(rate: int) -> timedelta:
+    """Room for one message at least."""
+    return max(BURST, timedelta(seconds=1 / rate))
+
+
+_ROUNDING: Final = 1e-6
+# The SQL of "one message or more is in time".
+IN_TIME: Final = "next_at + make_interval(secs => 1.0 / rate) <= :now"
+
+
+def due(session: Session, now: datetime) -> dict[str, float]:
+    """Limits that let something through again -> about how many messages."""
+    rows = session.execute(text(f"select key, rate from pace where {IN_TIME}"), {"now": now})
+    return {row[0]: max(1.0, row[1] * BURST.total_seconds()) for row in rows}

@@ -20,7 +20,7 @@ from app.sending.engine import Engine
 MOST_AT_ONCE: Final = 64
 
 # The distinct campaigns of a partial index are read by jumping from one to the next.
-_NEXT: Final = """
+_NEXT: Final = f"""
   with recursive owner as (
     select (select min(coalesce(campaign_id, 0)) from batch
              where state = 'pending' and lane = 'bulk' and channel = :channel) as id
@@ -47,7 +47,8 @@ _NEXT: Final = """
       ) first
      where owner.id is not null
        and not exists (select from campaign c where c.id = owner.id and c.status = 'paused')
-       and not exists (select from pace where key = 'campaign:' || owner.id and next_at > :now)
+       and not exists (
+         select from pace where key = 'campaign:' || owner.id and not ({pace.IN_TIME}))
   )
   select b.id from batch b join turn on turn.id = b.id
    where b.state = 'pending' order by turn.place, b.id limit 1 for update of b skip locked
@@ -66,21 +67,28 @@ def next_batch(session: Session, channel: str, now: datetime) -> int | None:
 
 
 def nudge_paced(session: Session, engine: Engine, now: datetime) -> None:
-    """Ask for one batch of every limit that lets something through again."""
-    for key in pace.due(session, now):
+    """Ask for as many batches as every limit lets through again, codes before campaigns."""
+    for key, room in pace.due(session, now).items():
         kind, name = key.split(":", 1)
-        campaigns = [int(name)] if kind == "campaign" else []
-        channels = engine.providers.channels(name) if kind == "provider" else []
-        row = session.execute(
-            text(
-                """
-                select id, channel, lane from batch
-                 where state = 'pending'
-                   and (campaign_id = any(:campaigns) or channel = any(:channels))
-                 order by lane desc, nudged_at limit 1
-                """
-            ),
-            {"campaigns": campaigns, "channels": channels},
-        ).one_or_none()
-        if row is not None:
-            jobs.enqueue_after_commit(session, [jobs.deliver(*row)])
+        rows = session.execute(
+            text(_WAITING),
+            {
+                "campaigns": [int(name)] if kind == "campaign" else [],
+                "channels": engine.providers.channels(name) if kind == "provider" else [],
+                "room": room,
+            },
+        )
+        jobs.enqueue_after_commit(session, [jobs.deliver(*row) for row in rows])
+
+
+_WAITING: Final = """
+  select id, channel, lane from (
+    select id, channel, lane, size,
+           sum(size) over (order by lane desc, nudged_at, id) - size as before
+      from (
+        select id, channel, lane, nudged_at, cardinality(ids) as size from batch
+         where state = 'pending' and (campaign_id = any(:campaigns) or channel = any(:channels))
+         order by lane desc, nudged_at, id limit 100
+      ) first
+  ) counted where before < :room
+"""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 from zoneinfo import available_timezones
 
 from email_validator import EmailNotValidError, validate_email
@@ -27,12 +27,18 @@ MAX_ALERT_EMAILS: Final = 20
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
+# What becomes of a message to somebody who has had as many as the cap allows: it is not sent, it
+# waits until there is room again, or the more important campaign goes.
+WhenFull = Literal["drop", "defer", "priority"]
+
+
 @dataclass(frozen=True, slots=True)
 class Cap:
     """At most `messages` marketing messages to one person in any `days` days."""
 
     messages: int
     days: int
+    when_full: WhenFull = "drop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +133,9 @@ def _check_limits(new: Workspace) -> list[FieldError]:
         wrong.append(FieldError("/cap_messages", "out_of_range", "Enter a number from 1 to 1,000."))
     if new.cap and not 1 <= new.cap.days <= 90:
         wrong.append(FieldError("/cap_days", "out_of_range", "Enter 1 to 90 days."))
+    if new.cap and new.cap.when_full not in get_args(WhenFull):
+        message = "Choose one of the three ways."
+        wrong.append(FieldError("/cap_when_full", "invalid_choice", message))
     for pointer, value in zip(("/quiet_start", "/quiet_end"), new.quiet_hours or (), strict=False):
         if not _CLOCK.fullmatch(value):
             wrong.append(FieldError(pointer, "invalid_time", "Enter a time such as 22:00."))

@@ -17,6 +17,7 @@ STATUSES = (
     "cancelled",
     "failed",
 )
+IMPORTANCES = ("normal", "high")
 
 
 class Campaign(Model):
@@ -27,6 +28,8 @@ class Campaign(Model):
         CheckConstraint(f"status in {STATUSES}", name="status"),
         CheckConstraint("strategy in ('all', 'first')", name="strategy"),
         CheckConstraint("include_match in ('all', 'any')", name="include_match"),
+        CheckConstraint("rate > 0", name="rate"),
+        CheckConstraint(f"importance in {IMPORTANCES}", name="importance"),
         Index("ix_campaign_status_send_at", "status", "send_at"),
     )
 
@@ -50,6 +53,9 @@ class Campaign(Model):
     late_since: Mapped[datetime | None]
     quiet_hours: Mapped[bool] = mapped_column(server_default=text("true"))
     expires_hours: Mapped[int | None]
+    rate: Mapped[int | None]  # messages per second; null: as fast as it goes
+    # Which one goes first when people have had as many messages as the cap allows.
+    importance: Mapped[str] = mapped_column(server_default="normal")
     # Progress of the fan-out: contacts up to here have their rows.
     fanned_out_to: Mapped[Ref] = mapped_column(server_default="0")
     fanned_out_at: Mapped[datetime | None]

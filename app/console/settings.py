@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import cast
 
 from flask import Blueprint, Response, flash, redirect, url_for
 from flask_login import current_user
@@ -9,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from app import clock
 from app.accounts import audit, workspace
-from app.accounts.workspace import Cap, Workspace
+from app.accounts.workspace import Cap, WhenFull, Workspace
 from app.console import access, forms, pages
 from app.db import transaction
 from app.errors import Invalid
@@ -75,12 +76,13 @@ def _read(strict: bool) -> Workspace:
 
 
 def _cap(strict: bool) -> Cap:
+    when_full = cast(WhenFull, forms.text("cap_when_full") or "drop")  # the domain checks it
     try:
-        return Cap(forms.number("cap_messages"), forms.number("cap_days"))
+        return Cap(forms.number("cap_messages"), forms.number("cap_days"), when_full)
     except Invalid:
         if strict:
             raise
-        return Cap(0, 0)
+        return Cap(0, 0, when_full)
 
 
 def _page(shown: Workspace, errors: Mapping[str, str] | None = None, status: int = 200) -> Response:

@@ -9,10 +9,15 @@ Class = Literal["security", "transactional", "marketing"]
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """At most `messages` marketing messages to one person in any `days` days."""
+    """At most `messages` marketing messages to one person in any `days` days.
+
+    `when_full` says what becomes of the next one: it is dropped, it waits until there is room, or
+    the more important campaign goes.
+    """
 
     messages: int
     days: int
+    when_full: Literal["drop", "defer", "priority"] = "drop"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ def current(session: Session) -> Rules:
     quiet = settings.quiet_hours
     return Rules(
         zone=settings.timezone,
-        cap=Cap(cap.messages, cap.days) if cap else None,
+        cap=Cap(cap.messages, cap.days, cap.when_full) if cap else None,
         quiet_hours=QuietHours(_minutes(quiet[0]), _minutes(quiet[1])) if quiet else None,
     )
 

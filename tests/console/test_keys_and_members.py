@@ -139,6 +139,7 @@ def test_settings_are_saved_and_written_down(owner: FlaskClient, app: Flask) -> 
         "cap": "1",
         "cap_messages": "2",
         "cap_days": "7",
+        "cap_when_full": "defer",
         "quiet": "1",
         "quiet_start": "21:30",
         "quiet_end": "07:00",
@@ -150,11 +151,14 @@ def test_settings_are_saved_and_written_down(owner: FlaskClient, app: Flask) -> 
         entry = session.scalars(
             select(AuditEntry).where(AuditEntry.action == "workspace.change")
         ).one()
-    assert saved.cap == Cap(2, 7)
+    assert saved.cap == Cap(2, 7, "defer")
     assert saved.quiet_hours == ("21:30", "07:00")
     assert saved.tracking is False
     assert saved.alert_emails == ("ops@example.com", "once@example.com")
-    assert entry.detail["cap"] == {"from": None, "to": {"messages": 2, "days": 7}}
+    assert entry.detail["cap"] == {
+        "from": None,
+        "to": {"messages": 2, "days": 7, "when_full": "defer"},
+    }
     owner.post("/settings/workspace", data={**form, "cap": "", "quiet": "", "tracking": "1"})
     with app.app_context(), transaction() as session:
         assert workspace.get(session).cap is None
@@ -167,6 +171,10 @@ def test_settings_are_saved_and_written_down(owner: FlaskClient, app: Flask) -> 
         ({"timezone": "Mars/Base"}, "time zone of the list"),
         ({"cap": "1", "cap_messages": "0", "cap_days": "7"}, "1 to 1,000"),
         ({"cap": "1", "cap_messages": "x", "cap_days": "7"}, "whole number"),
+        (
+            {"cap": "1", "cap_messages": "2", "cap_days": "7", "cap_when_full": "louder"},
+            "one of the three ways",
+        ),
         ({"quiet": "1", "quiet_start": "25:00", "quiet_end": "07:00"}, "such as 22:00"),
         ({"quiet": "1", "quiet_start": "22:00", "quiet_end": "22:00"}, "another time"),
         ({"alert_emails": "nobody"}, "nobody is not an e-mail address"),

@@ -27,12 +27,17 @@ log = logs.get(__name__)
 
 @dataclass(slots=True)
 class Turn:
-    """A task and when it is its turn again (monotonic seconds)."""
+    """A task and when it is its turn again (monotonic seconds).
+
+    `aside`: in a thread of its own, one at a time; nothing else waits for it.
+    """
 
     name: str
     every: float
     run: Callable[[], None]
+    aside: bool = False
     due: float = 0.0
+    thread: threading.Thread | None = None
 
 
 class Leader:
@@ -66,7 +71,10 @@ class Leader:
 
 def turns(running: Process) -> Sequence[Turn]:
     """Every periodic task of Herald, with its period in seconds."""
-    return [Turn(task.name, task.every, partial(task.run, running)) for task in tasks.ALL]
+    return [
+        Turn(task.name, task.every, partial(task.run, running), isinstance(task, tasks.Errand))
+        for task in tasks.ALL
+    ]
 
 
 def run(running: Process, stop: threading.Event) -> None:
@@ -86,9 +94,17 @@ def run(running: Process, stop: threading.Event) -> None:
 
 def _take(turn: Turn) -> None:
     now = time.monotonic()
-    if now < turn.due:
+    if now < turn.due or (turn.thread is not None and turn.thread.is_alive()):
         return
     turn.due = now + turn.every
+    if turn.aside:
+        turn.thread = threading.Thread(target=_run, args=(turn,), name=turn.name, daemon=True)
+        turn.thread.start()
+    else:
+        _run(turn)
+
+
+def _run(turn: Turn) -> None:
     try:
         turn.run()
     except Exception:

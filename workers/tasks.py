@@ -13,7 +13,17 @@ from app.alerts import tell
 from app.audience import devices, imports
 from app.campaigns import clockwork
 from app.db import transaction
-from app.sending import breaker, ledger, partitions, retention, sweep, turns, watch
+from app.sending import (
+    books,
+    breaker,
+    ledger,
+    limits,
+    partitions,
+    retention,
+    sweep,
+    turns,
+    watch,
+)
 from app.sending.engine import Engine
 from app.settings import Settings
 from app.tracking import fold, receipts
@@ -51,7 +61,10 @@ class SendingTask:
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """A task that talks to the outside and therefore opens its transactions itself."""
+    """A task that takes its time and therefore opens its transactions itself.
+
+    It runs beside the others, so that what is due is never kept waiting by it.
+    """
 
     name: str
     every: float
@@ -79,6 +92,10 @@ def _make_partitions(session: Session, now: datetime) -> None:
     partitions.ensure(session, now, now + AHEAD)
 
 
+def _check_books(_settings: Settings) -> None:
+    books.check()
+
+
 AHEAD: Final = timedelta(days=95)
 ALL: Final[Sequence[Task | SendingTask | Errand]] = (
     Task("release due messages", 1, sweep.release_due),
@@ -94,6 +111,8 @@ ALL: Final[Sequence[Task | SendingTask | Errand]] = (
     Task("fold counters", 2, _fold_counters),
     SendingTask("watch providers", 5, watch.providers),
     Errand("tell operators", 5, tell.untold),
+    Task("look for what waits too long", 15, limits.check),
+    Errand("check the books", 15, _check_books),
     Task("make partitions", 3600, _make_partitions),
     Task("forget old answers", 3600, retention.forget_answers),
     Task("forget old receipts", 60, receipts.forget),

@@ -1,8 +1,8 @@
 """Incidents: opened once per cause, counted while they last, resolved when the cause is gone."""
 
 import json
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text, update
@@ -49,6 +49,65 @@ def open_or_count(
         },
     )
     return int(found.scalar_one())
+
+
+def keep(
+    session: Session,
+    cause: str,
+    title: str,
+    detail: str,
+    facts: Mapping[str, Any],
+    now: datetime,
+    *,
+    severity: str = "warning",
+    count: int = 1,
+) -> None:
+    """Open an incident, or bring the open one up to date: for causes that are measured again.
+
+    `count` is how many there are now; `facts["unit"]` names what is counted (`message`).
+    """
+    session.execute(
+        text(
+            """
+            insert into incident (cause, severity, title, detail, facts, count, first_at, last_at)
+            values (:cause, :severity, :title, :detail, cast(:facts as jsonb), :count, :now, :now)
+            on conflict (cause) where resolved_at is null do update
+              set count = excluded.count, last_at = excluded.last_at, title = excluded.title,
+                  detail = excluded.detail, facts = excluded.facts, severity = excluded.severity
+            """
+        ),
+        {
+            "cause": cause,
+            "severity": severity,
+            "title": title,
+            "detail": detail,
+            "facts": json.dumps(dict(facts), default=str),
+            "count": count,
+            "now": now,
+        },
+    )
+
+
+def resolve_others(
+    session: Session,
+    prefix: str,
+    causes: Collection[str],
+    now: datetime,
+    *,
+    quiet: timedelta = timedelta(0),
+) -> int:
+    """Close what is open under `prefix`, is not among `causes` and was `quiet`. How many."""
+    changed = session.execute(
+        update(Incident)
+        .where(
+            Incident.resolved_at.is_(None),
+            Incident.cause.startswith(prefix, autoescape=True),
+            Incident.cause.not_in(causes),
+            Incident.last_at <= now - quiet,
+        )
+        .values(resolved_at=now)
+    )
+    return int(changed.rowcount)  # type: ignore[attr-defined]
 
 
 def resolve(session: Session, cause: str, now: datetime) -> bool:

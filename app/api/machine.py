@@ -26,6 +26,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import jobs, migrate
+from app.api.gauges import Stages
 from app.db import db
 from app.settings import Settings
 
@@ -76,6 +77,7 @@ def metrics() -> Response:
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     queues = CollectorRegistry()
     queues.register(_Queues())
+    queues.register(Stages())
     return Response(
         generate_latest(registry) + generate_latest(queues), content_type=CONTENT_TYPE_LATEST
     )

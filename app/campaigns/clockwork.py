@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app import jobs
@@ -31,13 +31,14 @@ def start_due(session: Session, now: datetime) -> int:
 
 def push_on(session: Session, now: datetime) -> int:
     """Ask again for fan-outs and cancellations whose job was lost."""
+    asked = func.greatest(Campaign.updated_at, Campaign.pushed_at)  # the later one that is there
     rows = session.scalars(
         select(Campaign)
-        .where(Campaign.status == "launching", Campaign.updated_at < now - STUCK)
+        .where(Campaign.status == "launching", asked < now - STUCK)
         .with_for_update(skip_locked=True)
     ).all()
     for campaign in rows:
-        campaign.updated_at = now
+        campaign.pushed_at = now
         jobs.later(session, "fan_out", campaign.id)
     cancelled = session.scalars(
         select(Campaign).where(

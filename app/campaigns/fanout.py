@@ -116,6 +116,7 @@ def next_chunk(session: Session, campaign_id: int, now: datetime) -> bool:
     ).all()
     jobs.enqueue_after_commit(session, [jobs.deliver(*row) for row in made])
     campaign.fanned_out_to = last
+    campaign.updated_at = now
     return True
 
 

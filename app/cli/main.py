@@ -6,6 +6,7 @@ import click
 
 from app.cli.assets import assets
 from app.cli.bench import bench
+from app.cli.books import books
 from app.cli.db import db
 from app.cli.doctor import doctor
 from app.cli.drill import drill
@@ -59,6 +60,7 @@ for _command in (
     bench,
     drill,
     doctor,
+    books,
     assets,
 ):
     main.add_command(_command)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from app import ids
 from app.alerts.models import Incident
 from app.console import filters
 from app.sending.verdict import PROVIDERS
@@ -17,6 +18,10 @@ _TO_DO: Final[Mapping[str, str]] = {
     "poison": "Look into the log of the workers for the reason, then retry or discard the "
     "messages among the dead letters.",
     "dropped": "The provider refuses to send these on. Look into its activity page.",
+    "books": "Nothing is sent twice by this. Keep the details for whoever looks into it; the alert "
+    "closes when the books balance again.",
+    "stage": "Look whether the scheduler and the workers of this queue run, and into their logs. "
+    "The alert closes when nothing waits too long any more.",
     "maybe_stop": "Read the text at the provider and opt the person out if that is what they want.",
 }
 _LINKS: Final[Mapping[str, tuple[str, str]]] = {
@@ -24,17 +29,43 @@ _LINKS: Final[Mapping[str, tuple[str, str]]] = {
     "poison": ("Open dead letters", "/dead-letters"),
     "failing": ("Open queues", "/queues"),
     "config_error": ("Open providers", "/providers"),
+    "books": ("Open queues", "/queues"),
 }
+_STAGES: Final[Mapping[str, tuple[str, str]]] = {
+    "unknown": ("Open these messages", "/messages?status=unknown"),
+    "silent": ("Open providers", "/providers"),
+    "receipts": ("Open providers", "/providers"),
+}
+_SILENT: Final = (
+    "Check at the provider that its reports of deliveries are sent to this address, and that they "
+    "are signed with the key that is set here."
+)
 
 
 def to_do(incident: Incident) -> str:
     """What somebody should do about it."""
+    if incident.facts.get("stage") == "silent":
+        return _SILENT
     return _TO_DO.get(_kind(incident), "Look into the details, then close the alert.")
 
 
 def link(incident: Incident) -> tuple[str, str] | None:
     """Where to go: words and path."""
-    return _LINKS.get(_kind(incident))
+    kind, where = _kind(incident), str(incident.facts.get("where", ""))
+    if kind == "stage":
+        return _stage_link(str(incident.facts.get("stage")), where)
+    campaign = incident.facts.get("campaign_id")
+    if campaign:
+        return "Open the campaign", f"/campaigns/{ids.encode('cmp', campaign)}"
+    return _LINKS.get(kind)
+
+
+def _stage_link(stage: str, where: str) -> tuple[str, str]:
+    if stage in ("launching", "scheduled"):
+        return "Open the campaign", f"/campaigns/{ids.encode('cmp', int(where))}"
+    if stage == "import":
+        return "Open the import", f"/people/import/{ids.encode('imp', int(where))}"
+    return _STAGES.get(stage, ("Open queues", "/queues"))
 
 
 def title(incident: Incident) -> str:
@@ -44,8 +75,8 @@ def title(incident: Incident) -> str:
 
 
 def span(incident: Incident) -> str:
-    """`312 times since Today, 10:33`."""
-    times = filters.plural(incident.count, "time")
+    """`312 times since today, 10:33`, or `4 messages since …` where they are counted."""
+    times = filters.plural(incident.count, str(incident.facts.get("unit", "time")))
     return f"{times} since {filters.within(incident.first_at)}"
 
 

@@ -93,7 +93,7 @@ def exists(path: str) -> bool:
     """Whether this app answers GET on the path."""
     adapter = current_app.url_map.bind("console.invalid")
     try:
-        adapter.match(path, method="GET")
+        adapter.match(path.partition("?")[0], method="GET")
     except HTTPException as answer:
         # a redirect to the same page with a slash is an answer too
         return 300 <= (answer.code or 0) < 400

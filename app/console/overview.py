@@ -13,6 +13,7 @@ from app.campaigns.models import Campaign
 from app.console import access, chart_words, pages
 from app.console.filters import local, pct, short, zone
 from app.db import transaction
+from app.sending import books
 
 blueprint = Blueprint("overview", __name__)
 PERIODS: Final = ("24h", "7d", "30d", "90d")
@@ -42,6 +43,7 @@ def index() -> Response:
             "overview/index.html",
             attention=board.attention(session),
             queues=board.queues(session, now),
+            books=books.verdict(session),
             running=board.running(session, now),
             recent=board.recent(session),
             upcoming=[(one, local(one.send_at)) for one in board.upcoming(session) if one.send_at],
@@ -65,7 +67,8 @@ def queues() -> Response:
     """The four queues."""
     with transaction() as session:
         found = board.queues(session, clock.now())
-        return pages.fragment("overview/_queues.html", "/", queues=found)
+        verdict = books.verdict(session)
+        return pages.fragment("overview/_queues.html", "/", queues=found, books=verdict)
 
 
 def _overview(session: Session, now: datetime) -> Overview:

@@ -16,7 +16,7 @@ from app.console import access, alerts, dead_letters, filters, pages, words
 from app.db import transaction
 from app.errors import NotFound
 from app.jobs import CHANNELS, LANES
-from app.sending import control, queue_queries
+from app.sending import books, control, queue_queries
 from app.sending import dead_letters as letters
 
 blueprint = Blueprint("queues", __name__, url_prefix="/queues")
@@ -36,9 +36,11 @@ def index() -> Response:
         open_alerts = alerts.rows(session, list(listing.still_open(session, 5)))
         groups = letters.groups(session)
         due = queue_queries.retries_due(session, now)
+        verdict = books.verdict(session)
     return pages.page(
         "queues/index.html",
         alerts=open_alerts,
+        books=verdict,
         groups=[dead_letters.row(group) for group in groups[:5]],
         dead=sum(group.messages for group in groups),
         due=due,

@@ -2,7 +2,7 @@
 
 Each stage of a message's way has a time after which something is wrong. What is older is counted
 here, from indexes and with a limit, for the alerts page and for the metrics. What staff paused,
-what a provider's refusal closed and what is held on purpose is not late.
+what waits for a provider that is down and what is held on purpose is not late.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.alerts import incidents
-from app.sending import checkups, retry
+from app.sending import breaker, checkups, engine, retry
 
 NAME: Final = "stages"
 LOOKED_AT: Final = 50_000  # nobody needs to know how many more
@@ -48,7 +48,8 @@ class Late:
 class Stage:
     """One question. Its rows are: where, count, since when, label.
 
-    The query may use `:now` and `:before` (`now - limit`), and `:many` as its limit.
+    The query may use `:now`, `:before` (`now - limit`), `:many` as its limit, and `:parked`, the
+    channels whose providers are all in trouble.
     """
 
     name: str
@@ -62,7 +63,8 @@ class Stage:
 _OPEN: Final = """
     not exists (
       select from lane_state l where l.channel = b.channel and l.lane = b.lane
-         and (l.paused_at is not null or l.closed_until > :now))
+         and l.paused_at is not null)
+    and (b.test or b.channel <> all(cast(:parked as text[])))
     and not exists (select from campaign c where c.id = b.campaign_id and c.status = 'paused')
     and not exists (select from installation where held_at is not null)
 """
@@ -75,7 +77,7 @@ STAGES: Final = (
         "{count} wait too long in {where}",
         f"""
         select b.channel || '.' || b.lane, sum(n)::bigint, min(created_at), '' from (
-          select channel, lane, campaign_id, created_at, cardinality(ids) as n
+          select channel, lane, test, campaign_id, created_at, cardinality(ids) as n
             from batch where state = 'pending' and lane = 'transactional' limit :many
         ) b where created_at < :before and {_OPEN} group by 1
         """,
@@ -93,7 +95,7 @@ STAGES: Final = (
                   where d.done_at > :now - interval '1 day'
                     and d.channel = b.channel and d.lane = 'bulk')), ''
           from (
-          select channel, lane, campaign_id, created_at, cardinality(ids) as n
+          select channel, lane, test, campaign_id, created_at, cardinality(ids) as n
             from batch where state = 'pending' and lane = 'bulk' limit :many
         ) b where created_at < :before and {_OPEN}
            and not exists (select from batch d where d.done_at > :before
@@ -269,6 +271,8 @@ def _words(span: timedelta) -> str:
 
 def _of(session: Session, stage: Stage, now: datetime, limit: timedelta, many: int) -> list[Late]:
     given: dict[str, Any] = {"now": now, "before": now - limit, "many": many}
+    if ":parked" in stage.query:
+        given["parked"] = list(breaker.parked(session, engine.current()))
     used = {name: value for name, value in given.items() if f":{name}" in stage.query}
     rows = session.execute(text(stage.query), used)
     found = [Late(stage.name, row[0], int(row[1]), now - row[2], row[3] or "") for row in rows]

@@ -124,6 +124,15 @@ def test_a_paused_queue_is_not_late(house: House, lane: str) -> None:
     assert look(timedelta(minutes=30)) == {}
 
 
+def test_what_waits_for_a_provider_that_is_down_is_not_late(house: House) -> None:
+    transactional(house)
+    run(
+        "insert into provider_account (provider, open_since, cause, probe_at) "
+        "values ('twilio', now(), 'failing', now() + interval '1 day')"
+    )
+    assert look(timedelta(minutes=30)) == {}
+
+
 def test_a_queue_that_drains_after_a_pause_is_not_told(house: House) -> None:
     transactional(house)
     with transaction() as session:

@@ -1,7 +1,7 @@
 """The sandbox's journal: the independent count of what was handed over, and when."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -34,11 +34,11 @@ class Journal:
                 if raw.endswith(b"\n"):
                     yield orjson.loads(raw)
 
-    def moments(self, since: int) -> dict[str, datetime]:
-        """Public id of a message → when it was first taken."""
+    def moments(self, since: int, wanted: Collection[str]) -> dict[str, datetime]:
+        """Public id → when it was first taken, of those of the wanted messages that were."""
         found: dict[str, datetime] = {}
         for line in self.lines(since):
-            if line["accepted"]:
+            if line["notification"] in wanted and line["accepted"]:
                 found.setdefault(line["notification"], datetime.fromisoformat(line["at"]))
         return found
 

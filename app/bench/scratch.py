@@ -126,15 +126,18 @@ class Scratch:
             used[name] = usage.cpu_seconds(stats, pid)
         return used | {"bench": usage.own_cpu_seconds()}
 
-    def rss_mb(self) -> dict[str, float]:
-        """Resident memory per process and its children; shared pages count for each."""
-        stats = usage.look()
-        return self._added_up(lambda pid: usage.rss_mb(stats, pid))
+    def memory(self) -> dict[str, Any]:
+        """Megabytes per process with its children.
 
-    def pss_mb(self) -> dict[str, float]:
-        """The same with shared pages divided among those who share them."""
+        `rss_mb`: resident, shared pages count for each; `pss_mb`: shared pages divided among those
+        who share them; `peak_mb`: the most that a single one of them ever had.
+        """
         stats = usage.look()
-        return self._added_up(lambda pid: usage.pss_mb(stats, pid))
+        return {
+            "rss_mb": self._added_up(lambda pid: usage.rss_mb(stats, pid)),
+            "pss_mb": self._added_up(lambda pid: usage.pss_mb(stats, pid)),
+            "peak_mb": self._added_up(lambda pid: usage.peak_mb(stats, pid)),
+        }
 
     def control(self, path: str, body: Mapping[str, Any]) -> None:
         """Tell the sandbox."""

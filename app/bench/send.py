@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -57,25 +58,21 @@ def run(create_app: CreateApp, wish: Wish) -> Mapping[str, Any]:
                 house.control("events", SILENT)
                 plains.append(plain.run(house, _baseline(wish)))
                 house.control("events", dict.fromkeys(SILENT, True))
-        memory, shared = house.rss_mb(), house.pss_mb()
-        machine = house.machine
-    return _report(wish, provider, sends, plains) | {
-        "rss_mb": memory,
-        "pss_mb": shared,
-        "machine": machine,
-    }
+        told = house.memory() | {"machine": house.machine}
+    return _report(wish, provider, sends, plains) | told
 
 
 def campaign(house: Scratch, channel: str, crowd: Crowd, *, few: bool = False) -> Mapping[str, Any]:
     """One campaign. Raises NotReal unless the sandbox took the message of each person once."""
     people = crowd.few if few else crowd.people
-    place, before, began = house.journal.end(), house.cpu_seconds(), time.monotonic()
+    place, before = house.journal.end(), house.cpu_seconds()
     key = launch(channel, crowd, few=few)
-    await_end(house, key, began)
-    await_receipts(began)
+    await_end(house, key)
+    await_receipts()
     used = figures.cpu_us(before, house.cpu_seconds(), people)
+    began, ended = span(key)
     return {
-        "per_second": people / _seconds(key),
+        "per_second": people / max((ended - began).total_seconds(), 0.001),
         "handed_over": house.journal.must_hold(place, people),
         "cpu_us": used,
     }
@@ -107,11 +104,11 @@ def launch(channel: str, crowd: Crowd, *, few: bool = False) -> int:
     return key
 
 
-def await_end(house: Scratch, campaign_id: int, began: float) -> None:
+def await_end(house: Scratch, campaign_id: int) -> None:
     """Until every message of the campaign is settled. Raises NotReal after half an hour."""
-    status = ""
+    status, end = "", time.monotonic() + LONGEST
     while status != "sent":
-        if time.monotonic() - began > LONGEST:
+        if time.monotonic() > end:
             raise NotReal(f"The campaign is still {status}.")
         time.sleep(0.2)
         house.must_be_well()
@@ -119,10 +116,12 @@ def await_end(house: Scratch, campaign_id: int, began: float) -> None:
             status = session.get_one(Campaign, campaign_id).status
 
 
-def await_receipts(began: float) -> None:
+def await_receipts() -> None:
     """Until what the sandbox tells about the messages is applied: it belongs to their cost."""
-    quiet = 0
-    while quiet < QUIET_LOOKS and time.monotonic() - began < LONGEST:
+    quiet, end = 0, time.monotonic() + LONGEST
+    while quiet < QUIET_LOOKS:
+        if time.monotonic() > end:
+            raise NotReal("Webhooks still wait to be applied.")
         time.sleep(0.2)
         with transaction() as session:
             quiet = 0 if any(receipts.waiting(session).values()) else quiet + 1
@@ -139,19 +138,19 @@ def _baseline(wish: Wish) -> int:
     return min(wish.baseline_recipients, wish.recipients)
 
 
-def _seconds(campaign_id: int) -> float:
+def span(campaign_id: int) -> tuple[datetime, datetime]:
     """From the launch to the moment at which the last batch was recorded."""
     with transaction() as session:
-        found = session.scalar(
+        began, ended = session.execute(
             text(
-                """
-                select extract(epoch from max(b.done_at) - min(c.launched_at))
-                  from batch b join campaign c on c.id = b.campaign_id where c.id = :id
-                """
+                "select min(c.launched_at), max(b.done_at) "
+                "from batch b join campaign c on c.id = b.campaign_id where c.id = :id"
             ),
             {"id": campaign_id},
-        )
-    return float(found or 0) or 1e-9
+        ).one()
+    if began is None or ended is None:
+        raise NotReal("The campaign has no batch that was sent.")
+    return began, ended
 
 
 def _report(

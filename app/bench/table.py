@@ -8,6 +8,7 @@ _GROUPS: Final = {
     "baseline_cpu_us": "µs of processor time per item of the baseline",
     "rss_mb": "MB resident",
     "pss_mb": "MB, shared pages divided",
+    "peak_mb": "MB at most in one process",
 }
 
 

@@ -48,7 +48,15 @@ def rss_mb(stats: Stats, pid: int) -> float:
 
 def pss_mb(stats: Stats, pid: int) -> float:
     """Megabytes of a process and its descendants, what is shared divided by its users."""
-    return sum(_pss(each) for each in family(stats, pid)) / 1e6
+    return sum(_kilobytes(each, "smaps_rollup", "Pss:") for each in family(stats, pid)) / 1e3
+
+
+def peak_mb(stats: Stats, pid: int) -> float:
+    """The most megabytes that one process among these ever had resident."""
+    return (
+        max((_kilobytes(each, "status", "VmHWM:") for each in family(stats, pid)), default=0.0)
+        / 1e3
+    )
 
 
 def cores() -> int:
@@ -77,9 +85,10 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def _pss(pid: int) -> float:
+def _kilobytes(pid: int, file: str, field: str) -> float:
+    """A field of a file under /proc; 0 for a process that has gone."""
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+        lines = Path(f"/proc/{pid}/{file}").read_text(encoding="utf-8").splitlines()
     except OSError:
         return 0.0
-    return sum(float(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    return sum(float(line.split()[1]) for line in lines if line.startswith(field)) * 1.024

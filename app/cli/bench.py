@@ -84,3 +84,62 @@ def send(as_json: bool, **wanted: Any) -> None:
     from app.factory import create_app
 
     _print(as_json, lambda: sending.run(create_app, sending.Wish(**wanted)))
+
+
+@bench.command()
+@_size("--requests", 10_000, "Calls in each run.")
+@_always
+def api(requests: int, runs: int, as_json: bool) -> None:
+    """Accept single messages over the API, on 16 connections.
+
+    Compared with Flask, one ORM insert and one actor.send() per request, on the same server.
+    """
+    from app.bench import api as accepting
+    from app.factory import create_app
+
+    _print(as_json, lambda: accepting.single(create_app, requests, runs))
+
+
+@bench.command()
+@_size("--requests", 500, "Calls in each run, of 100 messages each.")
+@_always
+def batch(requests: int, runs: int, as_json: bool) -> None:
+    """Accept messages over the API, a hundred per call.
+
+    Compared with the same messages one per call.
+    """
+    from app.bench import api as accepting
+    from app.factory import create_app
+
+    _print(as_json, lambda: accepting.batch(create_app, requests, runs))
+
+
+@bench.command()
+@_channel
+@_size("--bulk", 100_000, "People in the campaign that runs beside.")
+@_size("--messages", 300, "Single messages while nothing else is sent.")
+@_size("--rate", 20, "Single messages per second.")
+@_log_rows
+@_always
+def transactional(as_json: bool, **wanted: Any) -> None:
+    """Time single messages from acceptance to the provider, idle and beside a campaign.
+
+    The ratio is that of the two 95th percentiles.
+    """
+    from app.bench import transactional as waiting
+    from app.factory import create_app
+
+    _print(as_json, lambda: waiting.run(create_app, waiting.Wish(**wanted)))
+
+
+@bench.command()
+@_channel
+@_size("--recipients", 1_000_000, "People in each campaign.")
+@_log_rows
+@_always
+def launch(channel: str, recipients: int, log_rows: int, runs: int, as_json: bool) -> None:
+    """Time a launch: content frozen, audience expanded, batches in the queue; nothing is sent."""
+    from app.bench import launch as launching
+    from app.factory import create_app
+
+    _print(as_json, lambda: launching.run(create_app, channel, recipients, runs, log_rows))

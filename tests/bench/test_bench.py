@@ -28,3 +28,11 @@ def test_a_campaign_is_measured_beside_its_baseline() -> None:
     assert {"worker-bulk", "postgres", "valkey", "bench", "all"} <= set(found["cpu_us"])
     assert {"web", "worker-bulk", "scheduler"} <= set(found["rss_mb"])
     assert "PostgreSQL" in found["machine"]
+
+
+def test_a_launch_is_measured_beside_a_full_log() -> None:
+    found = bench("launch", "--recipients", "600", "--log-rows", "1000")
+    assert found["per_second"] > 0
+    assert found["log_rows"] == 1000
+    assert found["ratio"] is None
+    assert {"postgres", "bench"} <= set(found["cpu_us"])

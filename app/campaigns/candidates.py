@@ -5,14 +5,14 @@ one person: a channel, an address, and what stands against it (null: nothing). T
 asked again, in Python, before each send; a test holds the two readings together.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from app.accounts import workspace
 from app.audience.models import Topic
 from app.campaigns.models import Campaign
+from app.sending import caps, rules
 
 # Ways a person can be kept from a message, nearest to success first.
 REASONS: Final = ("over_cap", "duplicate_address", "suppressed", "opted_out", "no_address")
@@ -73,12 +73,9 @@ _JUDGED: Final = """
       {cap}
   )
 """
-_CAP: Final = """
+_CAP: Final = f"""
   left join lateral (
-    select count(distinct coalesce(s.campaign_id, -s.id)) as sent
-      from notification s join topic st on st.id = s.topic_id and st.klass = 'marketing'
-     where s.contact_id = c.contact_id and s.accepted_at > :since
-       and s.status in ('accepted', 'delivered')
+    select count(*) as sent from ({caps.HAD.format(contact="c.contact_id")}) had
   ) cap on true
 """
 _NO_CAP: Final = "cross join (select 0 as sent) cap"
@@ -88,10 +85,7 @@ def judged(
     session: Session, campaign: Campaign, topic: Topic, now: datetime
 ) -> tuple[str, dict[str, Any]]:
     """The CTEs `candidates` and `judged` (candidates with the frequency cap), and their values."""
-    cap = workspace.get(session).cap if topic.klass == "marketing" else None
+    cap = rules.current(session).cap if topic.klass == "marketing" else None
     values = parameters(topic.id, topic.klass, topic.opted_in_by_default, campaign.channels)
     sql = CANDIDATES + _JUDGED.format(cap=_CAP if cap else _NO_CAP)
-    return sql, values | {
-        "cap": cap.messages if cap else 1,
-        "since": now - timedelta(days=cap.days if cap else 1),
-    }
+    return sql, values | caps.since(cap, now)

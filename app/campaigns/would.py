@@ -15,6 +15,7 @@ from app.campaigns.candidates import ADDRESSES
 from app.campaigns.models import Campaign
 from app.policy.decide import Hold, Skip, decide, trace
 from app.policy.facts import Facts, Rules
+from app.sending import caps
 from app.sending import rules as limits
 
 # The reason to tell when every channel says no: the one that is nearest to success.
@@ -34,12 +35,7 @@ _WAYS: Final = text(
            su.scope as suppression_scope, cap.sent as sent_in_window
       from contact c
       {ADDRESSES}
-      cross join (
-        select count(distinct coalesce(s.campaign_id, -s.id)) as sent
-          from notification s join topic st on st.id = s.topic_id and st.klass = 'marketing'
-         where s.contact_id = :contact and s.accepted_at > :since
-           and s.status in ('accepted', 'delivered')
-      ) cap
+      cross join (select count(*) as sent from ({caps.HAD.format(contact=":contact")}) had) cap
      where c.id = :contact
      order by ch.position, d.id
     """
@@ -122,13 +118,11 @@ def _rows(
     house: Rules,
     now: datetime,
 ) -> Sequence[Mapping[str, Any]]:
-    days = house.cap.days if house.cap else 1
     values = {
         "contact": contact.id,
         "topic": topic.id,
         "channels": campaign.channels,
-        "since": now - timedelta(days=days),
-    }
+    } | caps.since(house.cap, now)
     return session.execute(_WAYS, values).mappings().all()  # type: ignore[return-value]
 
 

@@ -19,7 +19,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Not now: ask again at `until`. `reason` is a hold reason (`quiet_hours`)."""
+    """Not now: ask again at `until`. `reason` is a hold reason (`quiet_hours`, `cap`)."""
 
     until: datetime
     reason: str
@@ -102,7 +102,14 @@ def _suppression(facts: Facts, rules: Rules, now: datetime) -> Decision | None:
 def _cap(facts: Facts, rules: Rules, now: datetime) -> Decision | None:
     if rules.cap is None or facts.klass != "marketing":
         return None
-    return Skip("over_cap") if facts.sent_in_window >= rules.cap.messages else None
+    if facts.sent_in_window + facts.rivals < rules.cap.messages:
+        return None
+    until = facts.room_at
+    if rules.cap.when_full != "defer" or until is None or until <= now:
+        return Skip("over_cap")
+    if facts.expires_at is not None and facts.expires_at <= until:
+        return Skip("over_cap")
+    return Hold(until, "cap")
 
 
 def _quiet_hours(facts: Facts, rules: Rules, now: datetime) -> Decision | None:
@@ -142,7 +149,8 @@ def _say_cap(facts: Facts, rules: Rules, passed: bool) -> str:
         return "No frequency cap is set."
     if facts.klass != "marketing":
         return "The frequency cap is for marketing only."
-    return f"{facts.sent_in_window} of {rules.cap.messages} in {rules.cap.days} days."
+    had = f"{facts.sent_in_window} of {rules.cap.messages} in {rules.cap.days} days"
+    return f"{had}, and {facts.rivals} more important wait." if facts.rivals else f"{had}."
 
 
 _GATES: Sequence[

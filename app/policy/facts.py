@@ -42,7 +42,8 @@ class Facts:
     """Everything known, at this moment, about one message to one address.
 
     `opted_in` is the person's own choice for this topic and channel, None when never made.
-    `sent_in_window` counts marketing messages handed over within the cap's window.
+    `sent_in_window` counts marketing messages handed over within the cap's window, `room_at` is
+    when the cap lets another one through, and `rivals` counts more important ones that wait.
     """
 
     klass: Class
@@ -54,6 +55,8 @@ class Facts:
     suppression_scope: Literal["all", "marketing"] | None = None
     device_gone: bool = False
     sent_in_window: int = 0
+    room_at: datetime | None = None
+    rivals: int = 0
     zone: str | None = None
     expires_at: datetime | None = None
     campaign_cancelled: bool = False

@@ -12,28 +12,24 @@ the air.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy.orm import Session
 
 from app import clock
-from app.accounts import workspace
-from app.channels.base import Message, Result
-from app.content.render import RenderFailure
+from app.channels.base import Result
 from app.db import transaction
-from app.policy.decide import Hold, Skip, decide
-from app.policy.facts import Rules
 from app.sending import (
     attempts,
     batches,
     breaker,
-    compose,
+    caps,
     copies,
-    facts,
     outcomes,
     pace,
+    planning,
     rules,
     turns,
 )
@@ -44,21 +40,11 @@ from app.sending.engine import Engine
 from app.sending.facts import Row
 from app.sending.gate import Gate
 from app.sending.leases import LeaseKeeper
-from app.sending.states import Change
+from app.sending.planning import Plan
 
 CHECKPOINT_SECONDS: Final = 0.2
 # One call may answer for hundreds of messages: they were answered at the same moment.
 SAME_MOMENT_SECONDS: Final = 0.001
-
-
-@dataclass(slots=True)
-class Plan:
-    """What is to become of the rows of a batch: handed over, or settled without a provider."""
-
-    rows: list[Row] = field(default_factory=list)
-    messages: list[Message] = field(default_factory=list)
-    settled: list[Change] = field(default_factory=list)
-    unsent: list[Row] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +76,7 @@ def deliver(engine: Engine, leases: LeaseKeeper, batch_id: int) -> bool:
             attempts.write(session, claim, answers.unwritten())
             outcomes.record(session, engine, claim, plan.rows, answers.all, plan.settled, now)
             outcomes.fall_back(session, plan.unsent, now)
+            caps.let_go(session, claim)
             _put_back(session, claim, answers.left, now)
             _report_health(session, engine, taken, answers, now)
     return True
@@ -115,12 +102,12 @@ def _take(engine: Engine, batch_id: int) -> Taken | None:
         if way.probing:
             claim = batches.cut(session, claim, 1, now, nudge=True)
         if not asked.paced:
-            return Taken(claim, way, _plan(session, engine, claim, rules.current(session)))
+            return Taken(claim, way, _plan(session, engine, claim))
         paced = _within_pace(session, claim, way, now)
     if paced is None:
         return None
     with transaction() as session:
-        return Taken(paced, way, _plan(session, engine, paced, rules.current(session)))
+        return Taken(paced, way, _plan(session, engine, paced))
 
 
 def _within_pace(session: Session, claim: Claim, way: Way, now: datetime) -> Claim | None:
@@ -158,42 +145,8 @@ def _report_health(
         breaker.open_(session, provider, trip, channels, now)
 
 
-def _plan(session: Session, engine: Engine, claim: Claim, limits: Rules) -> Plan:
-    """Decide about every row at the last moment, and render those that go."""
-    now = clock.now()
-    plan = Plan()
-    going = []
-    between = (claim.accepted_from, claim.accepted_to)
-    for row in facts.load(session, claim.ids, claim.channel, between, limits, now):
-        if row.status != "queued":
-            continue
-        decision = decide(row.policy, limits, now)
-        if isinstance(decision, Skip):
-            status = "expired" if decision.reason == "expired" else "skipped"
-            plan.settled.append(Change(row.id, status, decision.reason, now))
-            plan.unsent.append(row)
-        elif isinstance(decision, Hold):
-            plan.settled.append(
-                Change(
-                    row.id,
-                    "held",
-                    None,
-                    now,
-                    send_after=decision.until,
-                    hold_reason=decision.reason,
-                )
-            )
-        else:
-            going.append(row)
-    tracked = workspace.get(session).tracking
-    for row, given, content in compose.render(session, engine, going, tracked=tracked):
-        if isinstance(content, RenderFailure):
-            plan.settled.append(Change(row.id, "failed", "template_error", now))
-            plan.unsent.append(row)
-        else:
-            plan.rows.append(row)
-            plan.messages.append(compose.message(engine, row, given, content))
-    return plan
+def _plan(session: Session, engine: Engine, claim: Claim) -> Plan:
+    return planning.plan(session, engine, claim, rules.current(session), clock.now())
 
 
 def _dispatch(taken: Taken) -> bool:

@@ -16,7 +16,7 @@ from app.sending import facts as loading
 from app.sending import rules as limits
 from app.sending.compose import render
 from app.sending.engine import Engine
-from app.sending.facts import Row
+from app.sending.facts import Row, Some
 from app.sending.requests import Caller, SendRequest
 
 
@@ -56,8 +56,8 @@ def explain_rows(
 ) -> list[Explained]:
     """The decision for messages that exist: for support, at any time."""
     rules = limits.current(session)
-    between = _between(session, keys)
-    rows = loading.load(session, keys, channel, between, rules, now)
+    some = Some(keys, channel, *_between(session, keys))
+    rows = loading.load(session, some, rules, now)
     provider = engine.providers.route(channel)[0]
     return [
         Explained(

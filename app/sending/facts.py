@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 
 from app.arrays import literal
 from app.policy.facts import Class, Facts, Rules
+from app.sending import caps
+from app.sending.batches import Claim
 from app.sending.withdrawals import SUPPRESSION_KIND
 
 PERSON_FIELDS: Final = (
@@ -49,28 +51,21 @@ class Row:
     device: Mapping[str, Any] | None
 
 
-_CAP_COUNT: Final = """
-  left join lateral (
-    select count(distinct coalesce(s.campaign_id, -s.id)) as sent
-      from notification s join topic st on st.id = s.topic_id and st.klass = 'marketing'
-     where s.contact_id = n.contact_id and s.accepted_at > :since
-       and s.status in ('accepted', 'delivered') and s.id <> n.id
-       and s.campaign_id is distinct from n.campaign_id
-  ) cap on n.contact_id is not null
-"""
+@dataclass(frozen=True, slots=True)
+class Some:
+    """Messages of one channel that are in no batch together: to be explained or shown."""
+
+    ids: Sequence[int]
+    channel: str
+    accepted_from: datetime
+    accepted_to: datetime
+    id: int = 0
 
 
-def load(
-    session: Session,
-    ids: Sequence[int],
-    channel: str,
-    between: tuple[datetime, datetime],
-    rules: Rules,
-    now: datetime,
-) -> list[Row]:
-    """The rows of `ids` (all of one channel, accepted `between` two moments), in id order."""
+def load(session: Session, claim: Claim | Some, rules: Rules, now: datetime) -> list[Row]:
+    """The rows of a batch (or of some messages), in id order."""
     counted = rules.cap is not None
-    window = timedelta(days=rules.cap.days) if rules.cap else timedelta()
+    rivalled = rules.cap is not None and rules.cap.when_full == "priority"
     found = session.execute(
         text(
             f"""
@@ -82,7 +77,7 @@ def load(
                    p.country, p.timezone, p.attributes, p.tags, p.erased_at,
                    pr.opted_in, su.reason as suppressed_for, su.scope as suppression_scope,
                    d.token, d.environment, d.app, d.registered_at, d.disabled_at,
-                   {"cap.sent" if counted else "0"} as sent_in_window
+                   cap.sent as sent_in_window, cap.filling, rival.rivals
               from notification n
               join topic t on t.id = n.topic_id
               left join campaign c on c.id = n.campaign_id
@@ -91,24 +86,27 @@ def load(
                    and pr.topic_id = n.topic_id and pr.channel = n.channel
               left join suppression su on su.kind = :kind and su.address = lower(n.address)
               left join device d on d.id = n.device_id
-              {_CAP_COUNT if counted else ""}
+              {caps.USES if counted else caps.NO_USES}
+              {caps.RIVALS if rivalled else caps.NO_RIVALS}
              where n.id = any(cast(:ids as bigint[])) and n.accepted_at between :first and :last
              order by n.id
             """
         ),
         {
-            "ids": literal(ids),
-            "kind": SUPPRESSION_KIND[channel],
-            "first": between[0],
-            "last": between[1],
-            "since": now - window,
-        },
+            "ids": literal(claim.ids),
+            "kind": SUPPRESSION_KIND[claim.channel],
+            "first": claim.accepted_from,
+            "last": claim.accepted_to,
+            "batch": claim.id,
+        }
+        | (caps.since(rules.cap, now) if counted else {}),
     )
     names = tuple(found.keys())
-    return [_row(dict(zip(names, item, strict=True))) for item in found.all()]
+    window = timedelta(days=rules.cap.days) if rules.cap else timedelta()
+    return [_row(dict(zip(names, item, strict=True)), window) for item in found.all()]
 
 
-def _row(item: Mapping[str, Any]) -> Row:
+def _row(item: Mapping[str, Any], window: timedelta) -> Row:
     return Row(
         id=item["id"],
         accepted_at=item["accepted_at"],
@@ -127,7 +125,7 @@ def _row(item: Mapping[str, Any]) -> Row:
         expires_at=item["expires_at"],
         fallback=item["fallback"],
         variables=variables(item),
-        policy=_policy(item),
+        policy=_policy(item, window),
         device=item if item["device_id"] is not None else None,
     )
 
@@ -146,7 +144,7 @@ def variables(item: Mapping[str, Any]) -> dict[str, Any]:
 _FIELD_OF_ADDRESS: Final = {"email": "email", "sms": "phone"}
 
 
-def _policy(item: Mapping[str, Any]) -> Facts:
+def _policy(item: Mapping[str, Any], window: timedelta) -> Facts:
     push = item["channel"] in ("ios", "android")
     return Facts(
         klass=item["klass"],
@@ -160,6 +158,8 @@ def _policy(item: Mapping[str, Any]) -> Facts:
         and item["device_id"] is not None
         and (item["token"] is None or item["disabled_at"] is not None),
         sent_in_window=item["sent_in_window"] or 0,
+        room_at=item["filling"] + window if item["filling"] else None,
+        rivals=item["rivals"] or 0,
         zone=item["timezone"],
         expires_at=item["expires_at"],
         campaign_cancelled=item["campaign_status"] == "cancelled",

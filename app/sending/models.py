@@ -264,6 +264,23 @@ class ProviderAccount(Model):
     probe_at: Mapped[datetime | None]
 
 
+class CapHold(Model):
+    """A marketing message on its way out, seen by others that count the person's messages."""
+
+    __tablename__ = "cap_hold"
+    __table_args__ = (
+        Index("ix_cap_hold_contact_id", "contact_id"),
+        Index("ix_cap_hold_batch_id", "batch_id"),
+    )
+
+    notification_id: Mapped[Ref] = mapped_column(primary_key=True)
+    contact_id: Mapped[Ref]
+    campaign: Mapped[Ref]  # its key, or minus the message's
+    kind: Mapped[str]  # email, sms, push
+    batch_id: Mapped[Ref]
+    at: Mapped[datetime]
+
+
 class Pace(Model):
     """Messages per second: of a provider account (`provider:twilio`), a campaign (`campaign:12`).
 

@@ -26,9 +26,10 @@ def as_it_would_be(
     session: Session, message: Notification, public_url: str, now: datetime
 ) -> Rendered | None:
     """What would be handed over now; None for a person who was erased."""
-    between = (message.accepted_at, message.accepted_at)
+    moment = message.accepted_at
+    some = facts.Some([message.id], message.channel, moment, moment)
     limits = rules.current(session)
-    rows = facts.load(session, [message.id], message.channel, between, limits, now)
+    rows = facts.load(session, some, limits, now)
     if not rows or rows[0].policy.erased:
         return None
     version = compiled(session, message.version_id)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app import jobs
 from app.alerts import incidents
 from app.channels.base import Outcome, Result
-from app.sending import attempts, batches, breaker, outcomes, retry, states
+from app.sending import attempts, batches, breaker, caps, outcomes, retry, states
 from app.sending.attempts import Answer
 from app.sending.batches import Claim, Member
 from app.sending.engine import Engine
@@ -104,6 +104,7 @@ def reap(session: Session, engine: Engine, now: datetime) -> int:
     ).all()
     for row in rows:
         claim = Claim(*row[:10])
+        caps.let_go(session, claim)
         if row.state == "dispatching":
             _settle_dispatched(session, engine, claim, row.provider, now)
         elif row.deaths + 1 >= DEATHS:
@@ -152,12 +153,7 @@ def _settle_dispatched(
 ) -> None:
     """Answers that were written down count; the rest was in the air and has no answer."""
     answers = attempts.of_batch(session, claim.id, claim.fence)
-    between = (claim.accepted_from, claim.accepted_to)
-    rows = [
-        row
-        for row in load(session, claim.ids, claim.channel, between, current(session), now)
-        if row.status == "queued"
-    ]
+    rows = [row for row in load(session, claim, current(session), now) if row.status == "queued"]
     lost = [
         Answer(row.id, row.attempts + 1, provider, _WORKER_DIED, now)
         for row in rows

@@ -311,6 +311,7 @@ def _held(story: Story, words: _Words) -> Verdict:
 
 _HELD: Final = {
     "quiet_hours": "It is night where the person lives.",
+    "cap": "The person already got as many messages as the cap allows; it goes when there is room.",
     "retry": "The last try failed in a way that may pass.",
     "throttled": "The provider asked to slow down.",
     "provider_setup": "The provider refuses our set-up, so everything for it waits.",

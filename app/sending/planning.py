@@ -1,0 +1,71 @@
+"""What is to become of the rows of a batch: decided at the last moment, and rendered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from app.accounts import workspace
+from app.channels.base import Message
+from app.content.render import RenderFailure
+from app.policy.decide import Hold, Skip, decide
+from app.policy.facts import Rules
+from app.sending import caps, compose, facts
+from app.sending.batches import Claim
+from app.sending.engine import Engine
+from app.sending.facts import Row
+from app.sending.states import Change
+
+
+@dataclass(slots=True)
+class Plan:
+    """Rows to be handed over with their messages, and those settled without a provider."""
+
+    rows: list[Row] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    settled: list[Change] = field(default_factory=list)
+    unsent: list[Row] = field(default_factory=list)
+
+
+def plan(session: Session, engine: Engine, claim: Claim, rules: Rules, now: datetime) -> Plan:
+    """Decide about every row of a claimed batch, and render those that go."""
+    made = Plan()
+    going = _going(session, claim, rules, made, now)
+    tracked = workspace.get(session).tracking
+    for row, given, content in compose.render(session, engine, going, tracked=tracked):
+        if isinstance(content, RenderFailure):
+            made.settled.append(Change(row.id, "failed", "template_error", now))
+            made.unsent.append(row)
+        else:
+            made.rows.append(row)
+            made.messages.append(compose.message(engine, row, given, content))
+    return made
+
+
+def _going(
+    session: Session, claim: Claim, rules: Rules, made: Plan, now: datetime
+) -> Sequence[Row]:
+    if rules.cap is not None:
+        caps.lock(session, claim)
+    places = caps.Places(rules.cap)
+    going = []
+    for row in facts.load(session, claim, rules, now):
+        if row.status != "queued":
+            continue
+        decision = decide(places.seen_by(row), rules, now)
+        if isinstance(decision, Skip):
+            status = "expired" if decision.reason == "expired" else "skipped"
+            made.settled.append(Change(row.id, status, decision.reason, now))
+            made.unsent.append(row)
+        elif isinstance(decision, Hold):
+            made.settled.append(_held(row, decision, now))
+        else:
+            places.take(row)
+            going.append(row)
+    places.hold(session, claim, now)
+    return going
+
+
+def _held(row: Row, decision: Hold, now: datetime) -> Change:
+    return Change(row.id, "held", None, now, send_after=decision.until, hold_reason=decision.reason)

@@ -1,0 +1,168 @@
+"""The frequency cap: messages are counted, not devices, and no two batches take one place."""
+
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from app.accounts import workspace
+from app.campaigns.models import Campaign
+from app.db import transaction
+from app.sending import deliver
+from app.sending.leases import LeaseKeeper
+from app.sending.models import Batch, CapHold, Notification
+from app.sending.requests import Recipient
+from tests.support.sending import House
+
+PEOPLE = 30
+
+
+def cap(messages: int, days: int = 7, **more: Any) -> None:
+    """Set the workspace's cap."""
+    with transaction() as session:
+        found = workspace.get(session)
+        wanted = replace(found, cap=workspace.Cap(messages, days, **more))
+        workspace.save(session, wanted, None, datetime.now(UTC))
+
+
+def campaign(name: str, **fields: Any) -> int:
+    """A campaign that is being sent."""
+    with transaction() as session:
+        made = Campaign(name=name, status="sending", **fields)
+        session.add(made)
+        session.flush()
+        return made.id
+
+
+def offer(house: House, campaign_id: int | None = None, **wishes: Any) -> list[int]:
+    """A marketing message to everybody in one batch, as a campaign's fan-out makes it."""
+    keys = [
+        message.key
+        for n in range(PEOPLE)
+        for message in house.accept(
+            Recipient(external_id=f"p{n}"), topic="offers", **wishes
+        ).messages
+    ]
+    with transaction() as session:
+        rows = session.scalars(
+            select(Notification).where(Notification.id.in_(keys)).order_by(Notification.id)
+        ).all()
+        batches = session.scalars(
+            select(Batch).where(Batch.state == "pending").order_by(Batch.id.desc()).limit(len(keys))
+        ).all()
+        mine = {batch.channel: batch for batch in batches if set(batch.ids) & set(keys)}
+        for row in rows:
+            row.campaign_id = campaign_id
+        for channel, first in mine.items():
+            first.ids = [row.id for row in rows if row.channel == channel]
+            first.campaign_id = campaign_id
+            first.accepted_from = rows[0].accepted_at
+            first.accepted_to = rows[-1].accepted_at
+        for batch in batches:
+            if set(batch.ids) & set(keys) and batch not in mine.values():
+                session.delete(batch)
+    return keys
+
+
+def outcomes(keys: list[int]) -> dict[tuple[str, str | None], int]:
+    """(status, reason) -> how many."""
+    found: dict[tuple[str, str | None], int] = {}
+    with transaction() as session:
+        for row in session.scalars(select(Notification).where(Notification.id.in_(keys))):
+            pair = (row.status, row.reason or row.hold_reason)
+            found[pair] = found.get(pair, 0) + 1
+    return found
+
+
+@pytest.fixture
+def people(house: House) -> list[int]:
+    """People with an address and a number each."""
+    return [
+        house.contact(f"p{n}", email=f"p{n}@example.com", phone=f"+4477009{n:05}")
+        for n in range(PEOPLE)
+    ]
+
+
+def test_campaigns_that_race_for_a_person_cannot_both_win(house: House, people: list[int]) -> None:
+    cap(1)
+    house.sandbox.fault("sendgrid", fault="delay", seconds=0.5)
+    groups = [offer(house, campaign(f"c{n}"), channels=("email",)) for n in range(4)]
+    with transaction() as session:
+        batches = session.scalars(select(Batch.id)).all()
+
+    def work(batch_id: int) -> None:
+        with house.app.app_context():
+            deliver.deliver(house.engine, LeaseKeeper(house.app, house.engine), batch_id)
+
+    threads = [threading.Thread(target=work, args=[batch]) for batch in batches]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    journal = house.sandbox.journal(provider="sendgrid")
+    assert len(journal) == len({line["to"] for line in journal}) == PEOPLE
+    assert sum(outcomes(group).get(("skipped", "over_cap"), 0) for group in groups) == 3 * PEOPLE
+    with transaction() as session:
+        assert session.scalars(select(CapHold)).all() == []
+
+
+def test_two_devices_are_one_message_and_two_channels_are_two(
+    house: House, people: list[int]
+) -> None:
+    cap(2)
+    for n, person in enumerate(people):
+        house.device(person, "ios", f"{n:064x}")
+        house.device(person, "android", f"{n:0152x}")
+    sale = campaign("sale")
+    keys = offer(house, sale, channels=("email", "ios", "android"))
+    house.deliver_all()
+    assert outcomes(keys) == {("accepted", None): 3 * PEOPLE}
+    text = offer(house, sale, channels=("sms",))
+    house.deliver_all()
+    assert outcomes(text) == {("skipped", "over_cap"): PEOPLE}
+
+
+def test_service_messages_neither_count_nor_are_counted(house: House, people: list[int]) -> None:
+    cap(1)
+    house.accept(Recipient(external_id="p0"), channels=("email",))
+    house.deliver_all()
+    keys = offer(house, channels=("email",))
+    house.deliver_all()
+    assert outcomes(keys) == {("accepted", None): PEOPLE}
+    again = house.accept(Recipient(external_id="p0"), channels=("email",)).messages[0].key
+    house.deliver_all()
+    assert outcomes([again]) == {("accepted", None): 1}
+
+
+def test_a_message_may_wait_until_there_is_room(house: House, people: list[int]) -> None:
+    cap(1, 7, when_full="defer")
+    first = offer(house, channels=("email",))
+    house.deliver_all()
+    second = offer(house, channels=("email",))
+    soon = offer(house, channels=("email",), expires_at=datetime.now(UTC) + timedelta(days=2))
+    house.deliver_all()
+    assert outcomes(second) == {("held", "cap"): PEOPLE}
+    assert outcomes(soon) == {("skipped", "over_cap"): PEOPLE}
+    handed, waits = house.message(first[0]).handed_at, house.message(second[0]).send_after
+    assert handed is not None
+    assert waits is not None
+    assert waits == handed + timedelta(days=7)
+
+
+def test_the_more_important_campaign_wins(house: House, people: list[int]) -> None:
+    cap(1, 7, when_full="priority")
+    usual = offer(house, campaign("usual"), channels=("email",))
+    vital = offer(house, campaign("vital", importance="high"), channels=("email",))
+    house.deliver_all()
+    assert outcomes(usual) == {("skipped", "over_cap"): PEOPLE}
+    assert outcomes(vital) == {("accepted", None): PEOPLE}
+
+
+def test_without_a_cap_nothing_is_counted(house: House, people: list[int]) -> None:
+    for _ in range(3):
+        keys = offer(house, channels=("email",))
+        house.deliver_all()
+        assert outcomes(keys) == {("accepted", None): PEOPLE}

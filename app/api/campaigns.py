@@ -158,6 +158,8 @@ def _fields(
         "exclude_segments": [ids.decode("seg", item) for item in audience.exclude],
         "quiet_hours": body.quiet_hours,
         "expires_hours": body.expires_hours,
+        "rate": body.rate,
+        "importance": body.importance,
         "wall_time": body.schedule.wall_time if body.schedule else None,
         "zone": body.schedule.zone if body.schedule else None,
     }

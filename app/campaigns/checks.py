@@ -56,6 +56,7 @@ def review(session: Session, campaign: Campaign, receive: int, now: datetime) ->
         *_reach(campaign, receive),
         *_content(session, campaign),
         *_schedule(campaign, now),
+        *_speed(campaign, receive),
     ]
     found += _good(campaign, found)
     return sorted(found, key=lambda check: ("bad", "warn", "ok").index(check.state))
@@ -135,6 +136,18 @@ def _schedule(campaign: Campaign, now: datetime) -> Iterator[Check]:
         schedule.moment(campaign.wall_time, campaign.zone or "UTC", now)
     except Invalid as refused:
         yield Check("schedule", "bad", "/wall_time", refused.fields[0].code, refused.message)
+
+
+def _speed(campaign: Campaign, receive: int) -> Iterator[Check]:
+    """At its own pace it would still be under way when it gives up."""
+    if (
+        campaign.rate
+        and campaign.expires_hours
+        and receive > campaign.rate * 3600 * campaign.expires_hours
+    ):
+        title = "Too slow to reach everybody before it gives up."
+        text = "Let it go faster, or give up later."
+        yield Check("schedule", "warn", "/rate", "too_slow", title, text)
 
 
 def _good(campaign: Campaign, found: list[Check]) -> Iterator[Check]:

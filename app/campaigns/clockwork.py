@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app import jobs
 from app.campaigns import lifecycle
 from app.campaigns.models import Campaign
-from app.sending import ledger
+from app.sending import ledger, pace
 from app.sending.status import OPEN
 
 STUCK: Final = timedelta(seconds=20)
@@ -68,5 +68,6 @@ def close_finished(session: Session, now: datetime) -> int:
             campaign.status = "sent"
             campaign.finished_at = now
             campaign.updated_at = now
+            pace.limit(session, pace.of_campaign(campaign.id), None)
             closed += 1
     return closed

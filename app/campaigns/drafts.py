@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from app.audience.models import CHANNELS, Segment, Topic
 from app.campaigns import lifecycle
-from app.campaigns.models import Campaign
+from app.campaigns.models import IMPORTANCES, Campaign
 from app.errors import Conflict, FieldError, Invalid, NotFound
+from app.sending import pace
 
 NAME_MAX: Final = 120
 MOST_SEGMENTS: Final = 20
@@ -86,7 +87,8 @@ def save(
 
     Fields: `name`, `topic_id`, `channels`, `strategy`, `include_match`, `include_segments` and
     `exclude_segments` (keys), `wall_time` with `zone` (None: at once), `quiet_hours`,
-    `expires_hours` (None: never). Saving what is there already changes nothing.
+    `expires_hours` (None: never), `rate` in messages per second (None: as fast as it goes),
+    `importance`. Saving what is there already changes nothing.
     """
     campaign = locked(session, campaign_id, seen)
     problems = _problems(session, fields)
@@ -142,6 +144,8 @@ def _state(campaign: Campaign) -> tuple[object, ...]:
         campaign.zone,
         campaign.quiet_hours,
         campaign.expires_hours,
+        campaign.rate,
+        campaign.importance,
     )
 
 
@@ -168,7 +172,9 @@ def _problems(session: Session, fields: Mapping[str, Any]) -> list[FieldError]:
     if hours is not None and not 1 <= hours <= LONGEST_EXPIRY_HOURS:
         message = f"Enter 1 to {LONGEST_EXPIRY_HOURS} hours, or leave it empty."
         problems.append(FieldError("/expires_hours", "out_of_range", message))
-    return problems
+    if fields.get("importance", "normal") not in IMPORTANCES:
+        problems.append(FieldError("/importance", "invalid_choice", "Choose normal or high."))
+    return problems + pace.problems(fields.get("rate"), "/rate")
 
 
 def _name_problems(name: object) -> list[FieldError]:

@@ -17,7 +17,7 @@ from app.campaigns.models import Campaign
 from app.content import templates
 from app.content.models import TemplateVersion
 from app.errors import Conflict, Invalid, NotFound
-from app.sending import states
+from app.sending import pace, states
 from app.sending.states import Change
 
 CANCELLED_AT_ONCE: Final = 5_000
@@ -63,6 +63,7 @@ def start(session: Session, campaign: Campaign, now: datetime) -> None:
     campaign.status = "launching"
     campaign.launched_at = now
     campaign.updated_at = now
+    pace.limit(session, pace.of_campaign(campaign.id), campaign.rate)
     jobs.later(session, "fan_out", campaign.id)
 
 
@@ -98,6 +99,23 @@ def resume(session: Session, campaign_id: int, now: datetime) -> Campaign:
     return campaign
 
 
+def set_rate(session: Session, campaign_id: int, rate: int | None, now: datetime) -> Campaign:
+    """Messages per second from now on, while it is on its way; None: as fast as it goes.
+
+    Raises Invalid, and Conflict for a campaign that is not on its way.
+    """
+    wrong = pace.problems(rate, "/rate")
+    if wrong:
+        raise Invalid(wrong)
+    campaign = _locked(session, campaign_id, {"launching", "sending", "paused"})
+    campaign.rate = rate
+    campaign.updated_at = now
+    pace.limit(session, pace.of_campaign(campaign.id), rate)
+    if rate is None:
+        pace.no_more(session, campaigns=[campaign.id])
+    return campaign
+
+
 def cancel(session: Session, campaign_id: int, now: datetime) -> Campaign:
     """Final: whatever was not handed over yet never will be."""
     allowed = {"scheduled", "launching", "sending", "paused"}
@@ -105,6 +123,7 @@ def cancel(session: Session, campaign_id: int, now: datetime) -> Campaign:
     campaign.status = "cancelled"
     campaign.updated_at = now
     campaign.finished_at = now
+    pace.limit(session, pace.of_campaign(campaign.id), None)
     if campaign.launched_at is not None:
         jobs.later(session, "cancel_rest", campaign.id)
     return campaign
@@ -152,6 +171,8 @@ def duplicate(session: Session, campaign: Campaign, member_id: int, now: datetim
         exclude_segments=list(campaign.exclude_segments),
         quiet_hours=campaign.quiet_hours,
         expires_hours=campaign.expires_hours,
+        rate=campaign.rate,
+        importance=campaign.importance,
         created_by=member_id,
         updated_by=member_id,
         created_at=now,

@@ -13,10 +13,11 @@ from app import clock, ids
 from app.accounts import audit
 from app.campaigns import drafts, lifecycle
 from app.campaigns.models import Campaign
-from app.console import access, campaign_table, composer, forms, pages
+from app.console import access, campaign_table, composer, filters, forms, pages
 from app.db import transaction
 from app.errors import Conflict, Invalid
 
+RATE: Final = "messages per second"
 blueprint: Final = Blueprint("campaign_acts", __name__, url_prefix="/campaigns/<public_id>")
 
 
@@ -44,6 +45,34 @@ def cancel(public_id: str) -> AnyResponse:
         message = "Type the number of the question, so that nothing is cancelled by accident."
         raise Invalid.one("/typed", "not_confirmed", message)
     return _change(public_id, "cancel", lifecycle.cancel, "Cancelled. The rest is not sent.")
+
+
+@blueprint.post("/rate")
+@access.allow("campaigns.edit")
+def rate(public_id: str) -> AnyResponse:
+    """Slow down or speed up while it is on its way; empty: as fast as it goes."""
+    now = clock.now()
+    try:
+        chosen = forms.per_second("rate")
+        with transaction() as session:
+            campaign = composer.find(session, public_id)
+            before = {RATE: campaign.rate}
+            lifecycle.set_rate(session, campaign.id, chosen, now)
+            detail = audit.changes(before, {RATE: chosen})
+            if detail:
+                audit.record(session, access.actor(), "campaign.change", campaign.name, detail, now)
+    except Invalid as refused:
+        if not pages.wants_fragment():
+            raise
+        answer = pages.page("reports/_refused.html", error=refused.message)
+        return forms.refused(answer, "#error-rate")
+    most = (
+        f"At most {filters.plural(chosen, 'message')} per second"
+        if chosen
+        else "As fast as it goes"
+    )
+    flash(f"{most}, from now on.", "done")
+    return pages.go(composer.home(public_id))
 
 
 @blueprint.post("/unschedule")

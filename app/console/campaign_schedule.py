@@ -66,6 +66,12 @@ def chosen() -> dict[str, Any]:
             fields["expires_hours"] = forms.number("expires_hours")
         except Invalid as refused:
             problems += refused.fields
+    try:
+        fields["rate"] = forms.per_second("rate")
+    except Invalid as refused:
+        problems += refused.fields
+    if importance := forms.text("importance"):
+        fields["importance"] = importance
     if forms.text("when") != "at":
         fields |= {"wall_time": None, "zone": None}
     else:

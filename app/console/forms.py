@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from flask import Response, request
 
 from app.errors import Invalid
+from app.sending import pace
 
 _NOT_PLACES: Final = ("Etc/", "SystemV/", "US/", "Brazil/", "Canada/", "Chile/", "Mexico/")
 
@@ -28,6 +29,16 @@ def number(name: str) -> int:
         return int(text(name))
     except ValueError as error:
         raise Invalid.one(f"/{name}", "invalid_type", "Enter a whole number.") from error
+
+
+def per_second(name: str) -> int | None:
+    """Messages per second; None when it was left empty. Raises Invalid for what is no number."""
+    typed = text(name)
+    if not typed:
+        return None
+    if not (typed.isascii() and typed.isdigit() and len(typed) < 10):
+        raise Invalid.one(f"/{name}", "invalid_type", pace.WANTED)
+    return int(typed)
 
 
 def end_of_day(name: str, zone: str) -> datetime | None:

@@ -13,8 +13,13 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from app.errors import FieldError
 from app.sending.models import Pace
 
+FASTEST: Final = 100_000
+WANTED: Final = (
+    f"Enter messages per second as a whole number from 1 to {FASTEST:,}, or leave it empty."
+)
 # What may go at once, in seconds' worth of messages.
 BURST: Final = timedelta(seconds=0.25)
 # A code somebody waits for may go ahead of its time by this much; bulk then waits longer.
@@ -31,13 +36,36 @@ def of_campaign(campaign_id: int) -> str:
     return f"campaign:{campaign_id}"
 
 
+def problems(rate: int | None, pointer: str) -> list[FieldError]:
+    """What is wrong with a limit that somebody gave. None is no limit; there is no 0."""
+    if rate is None or 1 <= rate <= FASTEST:
+        return []
+    return [FieldError(pointer, "out_of_range", WANTED)]
+
+
 def limit(session: Session, key: str, rate: int | None) -> None:
-    """Set a limit in messages per second, or (None) remove it."""
+    """Set a limit in messages per second, or (None) remove it.
+
+    What waited for a limit that is gone is asked for with `no_more`.
+    """
     if rate is None:
         session.execute(text("delete from pace where key = :key"), {"key": key})
         return
     statement = insert(Pace).values(key=key, rate=rate)
     session.execute(statement.on_conflict_do_update(index_elements=[Pace.key], set_={"rate": rate}))
+
+
+def no_more(
+    session: Session, *, campaigns: Sequence[int] = (), channels: Sequence[str] = ()
+) -> None:
+    """A limit is gone: the sweeper asks at its next turn for whatever waited for it."""
+    session.execute(
+        text(
+            "update batch set nudged_at = to_timestamp(0) where state = 'pending' "
+            "and (campaign_id = any(:campaigns) or channel = any(:channels))"
+        ),
+        {"campaigns": list(campaigns), "channels": list(channels)},
+    )
 
 
 def rates(session: Session, keys: Sequence[str]) -> dict[str, int]:

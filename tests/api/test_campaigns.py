@@ -79,6 +79,15 @@ def test_a_draft_takes_topic_channels_and_content_from_a_template(
     assert made["schedule"]["send_at"] == "2030-06-01T17:00:00Z"
 
 
+def test_speed_and_importance_are_drafted_and_shown(api: ApiClient, draft: dict[str, Any]) -> None:
+    made = api.call("POST", "/campaigns", {**draft, "rate": 20, "importance": "high"})
+    assert (made.json["rate"], made.json["importance"]) == (20, "high")
+    plain = api.call("POST", "/campaigns", draft)
+    assert (plain.json["rate"], plain.json["importance"]) == (None, "normal")
+    wrong = api.call("POST", "/campaigns", {**draft, "rate": 0, "importance": "utmost"})
+    assert (wrong.status_code, set(pointers(wrong))) == (422, {"/rate", "/importance"})
+
+
 def test_launching_says_all_that_is_missing(api: ApiClient) -> None:
     made = api.call("POST", "/campaigns", {"name": "Empty"}).json
     answer = api.call("POST", f"/campaigns/{made['id']}/launch")

@@ -1,7 +1,12 @@
 """The composer: every step saves, refuses what is wrong, and nothing is overwritten silently."""
 
+from datetime import UTC, datetime
+
+import pytest
 from flask import Flask
 
+from app.accounts import workspace
+from app.accounts.workspace import Cap, Workspace
 from app.audience.models import Contact
 from app.db import transaction
 from tests.console.workshop import Workshop, furnish
@@ -114,6 +119,75 @@ def test_giving_up_wants_a_number_of_hours(app: Flask, signed_in: SignIn) -> Non
     assert "whole number" in answer.text
     assert shop.post("schedule", when="now", expires="1", expires_hours="6").status_code == 303
     assert shop.campaign().expires_hours == 6
+
+
+@pytest.mark.parametrize("typed", ["0", "-1", "1.5", "1000000000", "100001", "fast", "1e3", "٣"])
+def test_a_speed_that_is_none_is_refused_and_nothing_is_saved(
+    app: Flask, signed_in: SignIn, typed: str
+) -> None:
+    shop = furnish(app, signed_in("marketer"))
+    answer = shop.post("_plan", htmx=True, when="now", rate=typed, expires="1", expires_hours="9")
+    assert answer.status_code == 422
+    assert "messages per second as a whole number" in answer.text
+    assert 'href="#f-rate"' in answer.text
+    assert (shop.campaign().rate, shop.campaign().expires_hours) == (None, None)
+
+
+def test_speed_is_saved_and_said_in_the_review(app: Flask, signed_in: SignIn) -> None:
+    shop = furnish(app, signed_in("marketer"), people=62)
+    shop.choose_audience()
+    assert shop.post("schedule", when="now", rate="2").status_code == 303
+    assert shop.campaign().rate == 2
+    assert 'value="2"' in shop.get("schedule").text
+    review = shop.get("review").text
+    assert "2 messages per second" in review
+    assert "about 30 s for 61" in review
+    assert "importance" not in review
+    shop.post("schedule", when="now", rate="")
+    assert shop.campaign().rate is None
+    assert "As fast as it goes" in shop.get("review").text
+
+
+def test_a_speed_that_takes_longer_than_it_may_is_warned_of(app: Flask, signed_in: SignIn) -> None:
+    shop = furnish(app, signed_in("marketer"), people=3_603)
+    shop.choose_audience()
+    shop.post("schedule", when="now", rate="1", expires="1", expires_hours="1")
+    assert "Too slow to reach everybody" in shop.get("review").text
+    shop.post("schedule", when="now", rate="2", expires="1", expires_hours="1")
+    assert "Too slow to reach everybody" not in shop.get("review").text
+
+
+def test_importance_is_asked_only_where_it_decides(app: Flask, signed_in: SignIn) -> None:
+    shop = furnish(app, signed_in("marketer"))
+    assert 'name="importance"' not in shop.get("schedule").text
+    let_the_more_important_win(app)
+    assert 'name="importance"' in shop.get("schedule").text
+    odd = shop.post("schedule", when="now", importance="utmost")
+    assert (odd.status_code, "normal or high" in odd.text) == (422, True)
+    assert shop.post("schedule", when="now", importance="high").status_code == 303
+    assert shop.campaign().importance == "high"
+    assert "High importance" in shop.get("review").text
+
+
+def test_importance_stays_when_it_is_not_asked(app: Flask, signed_in: SignIn) -> None:
+    shop = furnish(app, signed_in("marketer"))
+    shop.post("schedule", when="now", importance="high")
+    shop.post("schedule", when="now", rate="7")
+    assert (shop.campaign().importance, shop.campaign().rate) == ("high", 7)
+
+
+def test_a_copy_keeps_speed_and_importance(app: Flask, signed_in: SignIn) -> None:
+    shop = furnish(app, signed_in("marketer"))
+    shop.post("schedule", when="now", rate="7", importance="high")
+    shop.path = shop.post("duplicate").location.removesuffix("/audience")
+    assert (shop.campaign().rate, shop.campaign().importance) == (7, "high")
+
+
+def let_the_more_important_win(app: Flask) -> None:
+    """What a full cap does, as chosen in the settings."""
+    chosen = Workspace(cap=Cap(3, 7, "priority"))
+    with app.app_context(), transaction() as session:
+        workspace.save(session, chosen, None, datetime(2026, 11, 22, tzinfo=UTC))
 
 
 def test_a_test_goes_to_the_address_that_was_given(app: Flask, signed_in: SignIn) -> None:

@@ -2,10 +2,12 @@
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from app.accounts.models import AuditEntry
 from app.console import campaign_review
 from app.db import transaction
+from app.sending.models import Pace
 from tests.console.workshop import Workshop, furnish
 from tests.support.members import SignIn
 
@@ -90,7 +92,47 @@ def test_cancelling_wants_the_number_typed(shop: Workshop) -> None:
     assert shop.campaign().status == "cancelled"
 
 
+def limits(app: Flask) -> list[int]:
+    with app.app_context(), transaction() as session:
+        return list(session.scalars(select(Pace.rate)))
+
+
+def test_the_speed_of_what_is_on_its_way_is_changed_at_once(app: Flask, shop: Workshop) -> None:
+    shop.post("schedule", when="now", rate="20")
+    shop.post("launch", number="2")
+    assert limits(app) == [20]
+    assert shop.post("rate", rate="5").status_code == 303
+    assert (limits(app), shop.campaign().rate) == ([5], 5)
+    shop.post("rate", rate="")
+    assert (limits(app), shop.campaign().rate) == ([], None)
+    with app.app_context(), transaction() as session:
+        changed = session.query(AuditEntry).filter_by(action="campaign.change").all()
+    told = [entry.detail["messages per second"] for entry in changed]
+    assert told == [{"from": 20, "to": 5}, {"from": 5, "to": None}]
+
+
+@pytest.mark.parametrize("typed", ["0", "-1", "1.5", "1000000000", "fast"])
+def test_a_wrong_speed_changes_nothing_and_is_named(app: Flask, shop: Workshop, typed: str) -> None:
+    shop.post("schedule", when="now", rate="20")
+    shop.post("launch", number="2")
+    answer = shop.post("rate", htmx=True, rate=typed)
+    assert (answer.status_code, answer.headers["HX-Retarget"]) == (422, "#error-rate")
+    assert "messages per second as a whole number" in answer.text
+    assert shop.post("rate", rate=typed).status_code == 422
+    assert limits(app) == [20]
+
+
+def test_only_what_is_on_its_way_has_a_speed_to_change(app: Flask, shop: Workshop) -> None:
+    assert shop.post("rate", rate="5").status_code == 409
+    shop.post("schedule", when="now", rate="20")
+    shop.post("launch", number="2")
+    shop.post("cancel", number="2", typed="2")
+    assert shop.post("rate", rate="5").status_code == 409
+    assert limits(app) == [], "a cancelled campaign leaves no limit behind"
+
+
 def test_nothing_is_posted_without_the_form_token(app: Flask, shop: Workshop) -> None:
     del shop.browser.environ_base["HTTP_X_CSRFTOKEN"]
+    assert shop.post("rate", rate="1").status_code == 400
     assert shop.post("launch", number="2").status_code == 400
     assert shop.campaign().status == "draft"

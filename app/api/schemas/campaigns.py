@@ -10,6 +10,7 @@ from app.api.schemas.sending import Content
 from app.api.validation import Body, PageQuery, Query, Reply
 from app.campaigns.models import Campaign
 from app.errors import FieldError
+from app.sending import pace
 
 Status = Literal[
     "draft", "scheduled", "launching", "sending", "paused", "sent", "cancelled", "failed"
@@ -71,6 +72,17 @@ class CampaignBody(Body):
     schedule: Schedule | None = Field(None, description="Default: as soon as it is launched.")
     quiet_hours: bool = Field(True, description="Wait until it is day where the person lives.")
     expires_hours: int | None = Field(None, ge=1, le=720)
+    rate: int | None = Field(
+        None,
+        ge=1,
+        le=pace.FASTEST,
+        description="At most so many messages per second. Default: as fast as it goes.",
+    )
+    importance: Literal["normal", "high"] = Field(
+        "normal",
+        description="What wins when people have had as many messages as the frequency cap allows, "
+        "where the workspace lets the more important one win.",
+    )
 
     @classmethod
     def across(cls, document: Any) -> list[FieldError]:
@@ -102,6 +114,8 @@ class CampaignReply(Reply):
     schedule: ScheduleReply | None
     quiet_hours: bool
     expires_hours: int | None
+    rate: int | None = Field(description="Messages per second at most; null: as fast as it goes.")
+    importance: Literal["normal", "high"]
     people: int = Field(description="How many matched; of a draft, at the last count.")
     failure: str | None
     created_at: str
@@ -156,6 +170,8 @@ def shown(campaign: Campaign, topic: str | None) -> dict[str, Any]:
         "schedule": _schedule(campaign),
         "quiet_hours": campaign.quiet_hours,
         "expires_hours": campaign.expires_hours,
+        "rate": campaign.rate,
+        "importance": campaign.importance,
         "people": campaign.people,
         "failure": campaign.failure,
         "created_at": time(campaign.created_at),

@@ -3,66 +3,20 @@
 import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.audience.models import Contact, Device, Preference, Segment, Suppression
-from app.campaigns import clockwork, fanout, lifecycle, waterfall
+from app.audience.models import Contact, Device, Preference, Suppression
+from app.campaigns import clockwork, lifecycle, waterfall
 from app.campaigns.models import Campaign
-from app.content.models import TemplateVersion
 from app.db import transaction
 from app.errors import Conflict, Invalid
 from app.sending import ledger
 from app.sending.models import Notification
-from tests.support.sending import CONTENT, House
-
-EVERYONE = {"all": []}
-# What marketing must have: a way out of it.
-LAWFUL = {
-    **CONTENT,
-    "email": {
-        **CONTENT["email"],
-        "html": CONTENT["email"]["html"] + '<a href="{{ unsubscribe_url }}">Unsubscribe</a>',
-    },
-    "sms": {"body": CONTENT["sms"]["body"] + " Reply STOP to opt out."},
-}
-
-
-def draft(house: House, **values: Any) -> int:
-    """A complete draft to everyone; answers its key."""
-    with transaction() as session:
-        segment = Segment(name="Everyone", rule=EVERYONE)
-        version = TemplateVersion(state="draft", content=LAWFUL)
-        session.add_all([segment, version])
-        session.flush()
-        given = {"channels": ["email"], "topic_id": house.topics["offers"]}
-        campaign = Campaign(
-            name="Spring",
-            include_segments=[segment.id],
-            version_id=version.id,
-            **{**given, **values},
-        )
-        session.add(campaign)
-        session.flush()
-        return campaign.id
-
-
-def launch(campaign_id: int) -> None:
-    """Approve, and fan out to the end."""
-    with transaction() as session:
-        lifecycle.approve(session, campaign_id, None, datetime.now(UTC))
-    fan_out(campaign_id)
-
-
-def fan_out(campaign_id: int) -> None:
-    """What the background worker does."""
-    more = True
-    while more:
-        with transaction() as session:
-            more = fanout.next_chunk(session, campaign_id, datetime.now(UTC))
+from tests.support.launching import draft, fan_out, launch
+from tests.support.sending import House
 
 
 def state(campaign_id: int) -> Campaign:

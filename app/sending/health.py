@@ -75,7 +75,8 @@ class _Seen:
 class Health:
     """The last seconds of every provider, shared by all threads of a process."""
 
-    def __init__(self) -> None:
+    def __init__(self, silent_seconds: float = SILENT_SECONDS) -> None:
+        self._silent_seconds = silent_seconds
         self._lock = threading.Lock()
         self._seen: dict[str, deque[_Seen]] = {}
         self._heard: dict[str, float] = {}
@@ -126,7 +127,7 @@ class Health:
             waiting = list(self._in_air.values())
         found: Counter[str] = Counter()
         for provider, since, messages in waiting:
-            if now - max(since, self._heard.get(provider, 0.0)) > SILENT_SECONDS:
+            if now - max(since, self._heard.get(provider, 0.0)) > self._silent_seconds:
                 found[provider] += messages
         return {
             provider: Trip("silent", "no_answer", _NO_ANSWER)

@@ -1,5 +1,6 @@
 """A provider in trouble: parked without a lost try, probed, followed by another, and back."""
 
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,8 +11,10 @@ from sqlalchemy import select, text
 from app import settings as herald_settings
 from app.channels.registry import Registry
 from app.db import transaction
-from app.sending import breaker
+from app.sending import breaker, deliver
 from app.sending.engine import Engine
+from app.sending.health import Health
+from app.sending.leases import LeaseKeeper
 from app.sending.models import Attempt, Batch, Notification, ProviderAccount
 from app.sending.requests import Recipient
 from tests.support.sending import House
@@ -229,3 +232,32 @@ def test_marketing_probes_and_the_rest_of_its_batch_goes_the_other_way(
     house.deliver_all(both)
     assert not is_open()
     assert len(house.sandbox.journal(provider="sendgrid", answer="202")) == 1
+
+
+def test_a_provider_that_swallows_calls_is_left_alone_before_they_time_out(house: House) -> None:
+    house.sandbox.fault("twilio", fault="delay", seconds=4)
+    impatient = replace(house.engine, health=Health(silent_seconds=0.5))
+    for n in range(3):
+        house.contact(f"p{n}", phone=f"+4477009001{n:02}")
+        house.accept(Recipient(external_id=f"p{n}"), channels=("sms",))
+    with transaction() as session:
+        first, *rest = session.scalars(select(Batch).order_by(Batch.id)).all()
+        first.ids = [*first.ids, *(key for batch in rest for key in batch.ids)]
+        first.accepted_to = rest[-1].accepted_to
+        for batch in rest:
+            session.delete(batch)
+        key = first.id
+
+    def work() -> None:
+        with house.app.app_context():
+            deliver.deliver(impatient, LeaseKeeper(house.app, impatient), key)
+
+    sending = threading.Thread(target=work)
+    sending.start()
+    house.sandbox.wait_for(lambda: is_open("twilio"), 3.5)
+    assert sending.is_alive()
+    sending.join(20)
+    found = account("twilio")
+    assert found is not None
+    assert (found.cause, found.code) == ("silent", "no_answer")
+    assert statuses() == {"accepted": 3}, "they were only slow"

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from app.accounts import workspace
 from app.campaigns.models import Campaign
 from app.db import transaction
-from app.sending import deliver
+from app.sending import batches, deliver, planning, rules
 from app.sending.leases import LeaseKeeper
 from app.sending.models import Batch, CapHold, Notification
 from app.sending.requests import Recipient
@@ -107,6 +107,32 @@ def test_campaigns_that_race_for_a_person_cannot_both_win(house: House, people: 
     assert sum(outcomes(group).get(("skipped", "over_cap"), 0) for group in groups) == 3 * PEOPLE
     with transaction() as session:
         assert session.scalars(select(CapHold)).all() == []
+
+
+def test_a_batch_waits_for_the_one_that_is_counting_the_same_people(
+    house: House, people: list[int]
+) -> None:
+    cap(1)
+    offer(house, campaign("one"), channels=("email",))
+    late = offer(house, campaign("two"), channels=("email",))
+    now = datetime.now(UTC)
+
+    def work(batch_id: int) -> None:
+        with house.app.app_context():
+            deliver.deliver(house.engine, LeaseKeeper(house.app, house.engine), batch_id)
+
+    with transaction() as session:
+        one, two = session.scalars(select(Batch.id).order_by(Batch.id)).all()
+        claim = batches.claim(session, one, "first", now)
+        assert claim is not None
+        made = planning.plan(session, house.engine, claim, rules.current(session), now)
+        assert len(made.rows) == PEOPLE
+        other = threading.Thread(target=work, args=[two])
+        other.start()
+        other.join(0.5)
+        assert other.is_alive()
+    other.join(30)
+    assert outcomes(late) == {("skipped", "over_cap"): PEOPLE}
 
 
 def test_two_devices_are_one_message_and_two_channels_are_two(

@@ -11,6 +11,7 @@ may be sent is never decided from here but from the database, at the last moment
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -90,6 +91,23 @@ class Cache:
             return pipe.execute()
 
         self._ask(bury)
+
+    def tally(self, kind: str, key: str, amount: int, now: datetime, minutes: int) -> int | None:
+        """Count `amount` more of something that happens; answers how many there were within the
+        last `minutes` minutes, these included. None: nobody counts, Redis is away.
+        """
+        minute = int(now.timestamp()) // 60
+        names = [self._name(kind, f"{key}:{minute - past}") for past in range(minutes)]
+
+        def count(client: "redis.Redis") -> Any:
+            pipe = client.pipeline(transaction=False)
+            pipe.incrby(names[0], amount)
+            pipe.expire(names[0], (minutes + 1) * 60)
+            pipe.mget(names)
+            return pipe.execute()
+
+        answer = self._ask(count)
+        return None if answer is None else sum(int(found) for found in answer[2] if found)
 
     def _name(self, kind: str, key: str) -> str:
         return f"{self._namespace}:cache:{kind}:{key}"

@@ -85,6 +85,16 @@ def phone_kind(value: str) -> str:
     return _TYPE_WORDS.get(kind, "a mobile number")
 
 
+def country_of(value: str) -> str:
+    """The country of an E.164 number as two letters; `?` when there is none."""
+    try:
+        number = phonenumbers.parse(value)
+    except NumberParseException:
+        return "?"
+    region = phonenumbers.region_code_for_number(number)
+    return region or phonenumbers.region_code_for_country_code(number.country_code or 0)
+
+
 def pretty_phone(value: str) -> str:
     """An E.164 number with the spaces people of that country use; unchanged if it is none."""
     try:

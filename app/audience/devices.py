@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -22,6 +23,15 @@ KEPT_AFTER_DISABLED: Final = timedelta(days=90)
 _IOS_TOKEN: Final = re.compile(r"[0-9a-fA-F]{64,400}")
 _ANDROID_TOKEN: Final = re.compile(r"[A-Za-z0-9_:.\-]{20,4096}")
 _APP: Final = re.compile(r"[A-Za-z0-9._\-]{0,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """A device whose token a provider called dead; `registered_before`: see `disable`."""
+
+    device_id: int
+    reason: str
+    registered_before: datetime | None = None
 
 
 def problems(platform: object, token: object, app: object, environment: object) -> list[FieldError]:
@@ -118,6 +128,57 @@ def disable(
         return False
     lookup.forget(session, [person])
     return True
+
+
+def disable_all(session: Session, dead: Sequence[Dead], now: datetime) -> int:
+    """Retire devices in one statement, see `disable`; returns how many were alive."""
+    rows = session.scalars(
+        text(
+            """
+            with old as (
+              select d.id, v.reason from device d
+                join unnest(cast(:ids as bigint[]), cast(:reasons as text[]),
+                            cast(:befores as timestamptz[])) v(id, reason, before) on v.id = d.id
+               where d.disabled_at is null and (v.before is null or d.registered_at <= v.before)
+               order by d.id for update of d
+            )
+            update device d set disabled_at = :now, disabled_reason = old.reason
+              from old where d.id = old.id returning d.contact_id
+            """
+        ),
+        {
+            "ids": [one.device_id for one in dead],
+            "reasons": [one.reason for one in dead],
+            "befores": [one.registered_before for one in dead],
+            "now": now,
+        },
+    ).all()
+    lookup.forget(session, rows)
+    return len(rows)
+
+
+def move_to(session: Session, device_ids: Sequence[int], environment: str) -> int:
+    """Correct where tokens live (APNs: production or sandbox); returns how many were wrong."""
+    moved = session.scalars(
+        update(Device)
+        .where(Device.id.in_(device_ids), Device.environment != environment)
+        .values(environment=environment)
+        .returning(Device.contact_id)
+    ).all()
+    lookup.forget(session, moved)
+    return len(moved)
+
+
+def alive(session: Session, platform: str, app: str) -> int:
+    """How many devices of an app can be reached."""
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(Device)
+            .where(Device.platform == platform, Device.app == app, Device.disabled_at.is_(None))
+        )
+        or 0
+    )
 
 
 def of_contact(session: Session, contact_id: int) -> Sequence[Device]:

@@ -22,6 +22,19 @@ _TO_DO: Final[Mapping[str, str]] = {
     "closes when the books balance again.",
     "stage": "Look whether the scheduler and the workers of this queue run, and into their logs. "
     "The alert closes when nothing waits too long any more.",
+    "mass_removal": "Find out whether they are really dead: a wrong key, project or environment "
+    "looks the same. If they are, close this alert and Herald removes them for an hour; if not, it "
+    "closes ten minutes after the last one.",
+    "policy": "Check SPF, DKIM, DMARC and block lists, then ask the domain's postmaster.",
+    "unmapped": "Look the code up in the provider's documentation.",
+    "adapter": "Look at one of the messages: is a value malformed? If not, Herald is at fault.",
+    "region": "Enable the country at the provider, or leave it out of your audiences.",
+    "loop": "Find the program that sends to one number again and again.",
+    "absurd_wait": "Look at the provider's status page.",
+    "key_updates": "Make sure that no other program renews tokens with the same key.",
+    "login_lasts": "Look at the mail server: it answers 454 to every log-in.",
+    "mismatch": "Compare the service account's project with the one the app was built with.",
+    "daily_cap": "Ask the provider for a higher daily limit, or spread campaigns over more days.",
     "maybe_stop": "Read the text at the provider and opt the person out if that is what they want.",
 }
 _LINKS: Final[Mapping[str, tuple[str, str]]] = {

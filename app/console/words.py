@@ -122,6 +122,7 @@ REASONS = {
     "undeliverable": "Could not be delivered",
     "scheduled": "Waits for its time",
     "throttled": "Provider asked to slow down",
+    "domain": "Waits for its mail domain",
     "retry": "Will be tried again",
 }
 

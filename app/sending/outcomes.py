@@ -3,25 +3,20 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.alerts import incidents
-from app.audience import devices, suppressions
-from app.audience.suppressions import Entry
-from app.channels.base import Outcome, Result
-from app.sending import fallback, retry, states, watch
+from app.channels.base import Outcome
+from app.sending import concerns, dead_addresses, fallback, retry, states, watch
 from app.sending.attempts import Answer
 from app.sending.batches import Claim
+from app.sending.dead_addresses import Answered
 from app.sending.engine import Engine
 from app.sending.facts import Row
 from app.sending.retry import Next, Tried
 from app.sending.states import Change
-
-_SUPPRESSION_KIND: Final = {"email": "email", "sms": "phone"}
-_SUPPRESSED_FOR: Final = {Outcome.RECIPIENT_DEAD: "invalid", Outcome.SUPPRESSED: "stop"}
 
 
 def record(
@@ -46,7 +41,10 @@ def record(
         if following.status in ("failed", "skipped"):
             gave_up.append((row, answer, following))
     states.move(session, changes, now, (claim.accepted_from, claim.accepted_to))
-    _addresses(session, gave_up, now)
+    answered = [Answered(by_id[answer.notification_id], answer) for answer in answers]
+    if not claim.test:  # what the sandbox says concerns nobody
+        dead_addresses.settle(session, answered, now)
+        concerns.tell(session, answered, now)
     _incidents(session, claim, gave_up, answers, now)
     fall_back(session, [row for row, _, _ in gave_up], now)
 
@@ -97,31 +95,6 @@ def _change(row: Row, answer: Answer, following: Next) -> Change:
         provider=answer.provider,
         provider_id=answer.result.provider_id,
     )
-
-
-def _addresses(
-    session: Session, gave_up: Sequence[tuple[Row, Answer, Next]], now: datetime
-) -> None:
-    """Dead tokens are disabled; dead or opted-out addresses are suppressed."""
-    for row, answer, _ in gave_up:
-        result = answer.result
-        if result.outcome is Outcome.RECIPIENT_DEAD and row.device_id is not None:
-            if _registration_is_older(row, result):
-                devices.disable(session, row.device_id, result.code or "dead", now)
-            continue
-        kind = _SUPPRESSION_KIND.get(row.channel)
-        reason = _SUPPRESSED_FOR.get(result.outcome)
-        if kind is not None and reason is not None and row.address:
-            entry = Entry(kind, row.address, reason, notification_id=row.id)
-            suppressions.add(session, [entry], answer.provider, now)
-
-
-def _registration_is_older(row: Row, result: Result) -> bool:
-    """APNs says since when a token is dead: the person may have installed the app again since."""
-    registered = (row.device or {}).get("registered_at")
-    if result.registered_before is None or registered is None:
-        return True
-    return bool(registered <= result.registered_before)
 
 
 def _incidents(

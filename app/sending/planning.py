@@ -11,7 +11,7 @@ from app.channels.base import Message
 from app.content.render import RenderFailure
 from app.policy.decide import Hold, Skip, decide
 from app.policy.facts import Rules
-from app.sending import caps, compose, facts
+from app.sending import caps, compose, domains, facts
 from app.sending.batches import Claim
 from app.sending.engine import Engine
 from app.sending.facts import Row
@@ -49,11 +49,12 @@ def _going(
     if rules.cap is not None:
         caps.lock(session, claim)
     places = caps.Places(rules.cap)
+    waiting = domains.closed(session, claim.channel, now)
     going = []
     for row in facts.load(session, claim, rules, now):
         if row.status != "queued":
             continue
-        decision = decide(places.seen_by(row), rules, now)
+        decision = domains.over(waiting, row, decide(places.seen_by(row), rules, now))
         if isinstance(decision, Skip):
             status = "expired" if decision.reason == "expired" else "skipped"
             made.settled.append(Change(row.id, status, decision.reason, now))

@@ -316,6 +316,7 @@ _HELD: Final = {
     "throttled": "The provider asked to slow down.",
     "provider_setup": "The provider refuses our set-up, so everything for it waits.",
     "scheduled": "It was asked for a later time.",
+    "domain": "The mail domain refuses our mail by its policy, so its messages wait a while.",
 }
 
 

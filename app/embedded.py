@@ -131,7 +131,12 @@ class _Seat:
         self._note.unlink(missing_ok=True)
         self.server.start(note.port)
         self._pid = self.server.process.pid if self.server.process else 0
-        self._note.write_text(json.dumps({"pid": self._pid, "port": self.server.port}))
+        note_text = json.dumps({"pid": self._pid, "port": self.server.port})
+        try:
+            self._note.write_text(note_text, encoding="utf-8")
+        except OSError:  # a full disk: without the note nobody else would find it
+            self.server.stop()
+            raise
 
     def attach(self) -> bool:
         """Use the server of a living owner, if there is one that answers."""
@@ -140,6 +145,7 @@ class _Seat:
             return False
         self.server.port = note.port
         if not self.server.answers():
+            self.server.port = 0  # nobody was told of it
             return False
         self._pid = note.pid
         return True

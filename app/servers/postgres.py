@@ -26,9 +26,9 @@ from app.servers.process import (
     Identity,
     ServerError,
     command_name,
-    free_port,
     is_alive,
     open_log,
+    ports_to_try,
     spawn,
     stop,
     tail,
@@ -83,17 +83,22 @@ class Postgres:
         return f"postgresql+psycopg://{USER}:{password}@{LOOPBACK}:{self.port}/{DATABASE}"
 
     def start(self, wanted_port: int = 0) -> None:
-        """Prepare the folder on the first start, then run the server until it answers."""
+        """Prepare the folder on the first start, then run the server until it answers.
+
+        A server that was known under a port comes back on it or not at all. Raises ServerError.
+        """
         programs = usable_by(self._identity, find_programs())
         if not (self.data / "PG_VERSION").exists():
             self._create(programs)
         self._check_version(programs)
         self._forget_dead_server()
-        for attempt in range(3):
-            self.port = free_port(wanted_port if attempt == 0 else 0)
+        known = self.port
+        for port in ports_to_try(self.port, wanted_port):
+            self.port = port
             if self._run(programs):
                 self._create_database()
                 return
+        self.port = known
         raise ServerError(f"PostgreSQL does not start. The end of {self.log}:\n{tail(self.log)}")
 
     def stop(self) -> None:
@@ -189,11 +194,14 @@ class Postgres:
             raise ServerError(f"PostgreSQL cannot prepare {self.data}:\n{done.stderr.strip()}")
 
     def _create_database(self) -> None:
-        with self._connect("postgres") as connection:
-            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
-            if known.fetchone() is None:
-                name = sql.Identifier(DATABASE)
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+        try:
+            with self._connect("postgres") as connection:
+                question = "SELECT 1 FROM pg_database WHERE datname = %s"
+                if connection.execute(question, [DATABASE]).fetchone() is None:
+                    name = sql.Identifier(DATABASE)
+                    connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+        except psycopg.Error as error:  # it answered, and fell again
+            raise ServerError(f"PostgreSQL does not stay up: {error}") from error
 
     def _check_version(self, programs: Programs) -> None:
         kept = (self.data / "PG_VERSION").read_text(encoding="ascii").strip()

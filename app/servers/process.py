@@ -159,6 +159,11 @@ def free_port(wanted: int = 0, host: str = LOOPBACK) -> int:
         return int(probe.getsockname()[1])
 
 
+def ports_to_try(known: int, wanted: int) -> list[int]:
+    """Where a server may be started: where it was `known` and others look for it, else anywhere."""
+    return [known] if known else [free_port(wanted), free_port(), free_port()]
+
+
 def wait_until(ready: Callable[[], bool], seconds: float, pause: float = 0.02) -> bool:
     """Ask `ready` until it says yes or the time is over."""
     deadline = time.monotonic() + seconds

@@ -13,8 +13,8 @@ from app.servers.private import write_private
 from app.servers.process import (
     LOOPBACK,
     ServerError,
-    free_port,
     open_log,
+    ports_to_try,
     spawn,
     stop,
     tail,
@@ -66,16 +66,21 @@ class Valkey:
         return f"redis://:{password}@{LOOPBACK}:{self.port}/0"
 
     def start(self, wanted_port: int = 0) -> None:
-        """Run the server until it has loaded its data and answers."""
+        """Run the server until it has loaded its data and answers.
+
+        A server that was known under a port comes back on it or not at all. Raises ServerError.
+        """
         program = find_program()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         if not self._secret.exists():
             write_private(self._secret, secrets.token_urlsafe(24))
-        for attempt in range(3):
-            self.port = free_port(wanted_port if attempt == 0 else 0)
+        known = self.port
+        for port in ports_to_try(self.port, wanted_port):
+            self.port = port
             if self._run(program):
                 return
+        self.port = known
         raise ServerError(f"Valkey does not start. The end of {self.log}:\n{tail(self.log)}")
 
     def stop(self) -> None:

@@ -117,7 +117,7 @@ class Keeper:
         try:
             for name in self._servers.tend():
                 self._say(f"{name} had ended; it was started again.")
-        except ServerError as error:
+        except (ServerError, OSError) as error:  # a full disk: it is tried again
             self._say(str(error))
 
     def _known(self) -> set[int]:

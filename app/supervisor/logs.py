@@ -1,5 +1,6 @@
 """What a process prints, kept in a file that never grows beyond a few megabytes."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -18,10 +19,16 @@ class Log:
         self._file = self._open()
 
     def write(self, data: bytes) -> None:
-        """Append, and turn the page between lines when the file is full."""
-        self._file.write(data)
-        if self._file.tell() >= self._limit and data.endswith(b"\n"):
-            self._rotate()
+        """Append, and turn the page between lines when the file is full.
+
+        On a full disk the lines are lost: who keeps the others running must not fall over it.
+        """
+        with suppress(OSError):
+            if self._file.closed:
+                self._file = self._open()
+            self._file.write(data)
+            if self._file.tell() >= self._limit and data.endswith(b"\n"):
+                self._rotate()
 
     def close(self) -> None:
         """No more will be written."""

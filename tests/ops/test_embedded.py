@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from app.embedded import Embedded, Urls
+from app.servers.process import ServerError
 from tests.support.processes import eventually, kill, processes_of
 
 QUICK = {"fsync": "off"}
@@ -78,6 +79,21 @@ def test_killed_servers_are_started_again_on_the_same_port(servers: Embedded) ->
     assert servers.urls() == before
     with redis.Redis.from_url(before.redis_url) as client:
         assert client.get("kept") == b"yes"
+
+
+def test_a_server_that_cannot_start_for_a_while_comes_back_on_its_port(
+    servers: Embedded, folder: Path
+) -> None:
+    before = servers.urls()
+    needed = folder / "postgres" / "data" / "global"
+    away = needed.rename(needed.with_name("away"))
+    for pid in servers.pids():
+        kill(pid)
+    with pytest.raises(ServerError, match="PostgreSQL does not start"):
+        eventually(lambda: servers.tend() and False)
+    away.rename(needed)
+    assert eventually(lambda: servers.tend() and _answer(servers.urls()))
+    assert servers.urls() == before
 
 
 def test_a_pid_file_whose_number_belongs_to_someone_else_is_no_obstacle(folder: Path) -> None:

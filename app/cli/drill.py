@@ -1,13 +1,22 @@
 """`herald drill`: hurting a Herald on purpose."""
 
 import json
+import signal
+import sys
 from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Final
 
 import click
 
+from app.drill.disk import CannotMountError
 from app.drill.faults import FAULTS
-from app.drill.run import Round
+from app.drill.result import Round
+from app.drill.run import Finding, Plan
 from app.drill.run import drill as run_drill
+
+SHOWN: Final = 20
 
 
 @click.command()
@@ -32,20 +41,50 @@ from app.drill.run import drill as run_drill
     show_default=True,
     help="How often, in one installation.",
 )
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Copy logs and journal of a round that broke a promise to this folder.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per round.")
-def drill(messages: int, fault: str, rounds: int, as_json: bool) -> None:
+def drill(messages: int, fault: str, rounds: int, keep: Path | None, as_json: bool) -> None:
     """Hurt a Herald while it sends, and count what arrived.
 
-    A whole installation is started in a temporary folder, with the sandbox as provider. What the
-    API accepted is compared with the sandbox's journal. Ends with code 1 when a message was lost,
-    or arrived twice although it was not in the air when a process was killed.
+    A whole installation is started in a temporary folder, with the sandbox as provider. Messages
+    are sent by the API, one by one and in batches, and by a campaign; what was accepted is compared
+    with the sandbox's journal. Ends with code 1 when a message was lost, never came to an end, or
+    arrived twice although it was not in the air when a process was killed; with code 2 when the
+    fault needs rights that this user does not have.
     """
+    signal.signal(signal.SIGTERM, _end)  # nothing of it is left behind
     broken = False
-    for result in run_drill(fault, messages, rounds):
-        broken = broken or not result.kept
-        click.echo(json.dumps(asdict(result)) if as_json else _sentence(result))
+    try:
+        for finding in run_drill(Plan(fault, messages, rounds, keep), _say):
+            broken = broken or not finding.round.kept
+            result = finding.round
+            click.echo(json.dumps(asdict(result)) if as_json else _sentence(result))
+            sys.stdout.flush()
+            _explain(finding)
+    except CannotMountError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(2) from error
     if broken:
         raise SystemExit(1)
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _explain(finding: Finding) -> None:
+    for message in finding.wrong[:SHOWN]:
+        click.echo(f"  {message}", err=True)
+    if len(finding.wrong) > SHOWN:
+        click.echo(f"  and {len(finding.wrong) - SHOWN:,} more", err=True)
 
 
 def _sentence(result: Round) -> str:

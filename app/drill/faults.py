@@ -11,41 +11,47 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
+import psycopg
 import redis
 
-from app.drill.house import BULK, TRANSACTIONAL, WEB, House
+from app.drill import disk
+from app.drill.air import stopped_in_the_air
+from app.drill.house import BULK, SCHEDULER, TRANSACTIONAL, WEB, House
+from app.servers.process import open_log
 
 Fault = Callable[[House], int]
-_DB: Final = "select coalesce(sum(cardinality(ids)), 0) from batch where state = 'dispatching'"
+DISK_FULL: Final = "disk-full"
+_POSTGRES: Final = "postgres -D"
+_FULL_SECONDS: Final = 10.0
+_NEXT_LOG: Final = "select pg_logical_emit_message(false, 'drill', 'full'), pg_switch_wal()"
 
 
 def _kill_worker(house: House) -> int:
-    """Both workers, one after the other, in the middle of their calls."""
+    """One after the other, then both at once, each time in the middle of their calls."""
     in_air = 0
-    for words in (BULK, TRANSACTIONAL, BULK):
-        for pid in house.pids(words):
-            os.kill(pid, signal.SIGSTOP)  # so that what is in the air can be counted
-            in_air += _in_the_air(house)
-            os.kill(pid, signal.SIGKILL)
+    for victims in ((BULK,), (TRANSACTIONAL,), (BULK, TRANSACTIONAL)):
+        pids = [pid for words in victims for pid in house.wait_for(words)]
+        with stopped_in_the_air(house, pids) as count:
+            in_air += count
+            for pid in pids:
+                _kill(pid)
         time.sleep(3)
     return in_air
 
 
 def _pause_worker(house: House) -> int:
     """Longer than its lease: others take over, and then it wakes up."""
-    (pid, *_) = house.pids(BULK)
-    os.kill(pid, signal.SIGSTOP)
-    in_air = _in_the_air(house)
-    time.sleep(40)
-    os.kill(pid, signal.SIGCONT)
+    with stopped_in_the_air(house, house.wait_for(BULK)) as in_air:
+        time.sleep(40)
     return in_air
 
 
 def _kill_web(house: House) -> int:
     for _ in range(2):
-        for pid in house.pids(WEB):
+        for pid in house.wait_for(WEB):
             _kill(pid)
         time.sleep(4)
     return 0
@@ -59,7 +65,7 @@ def _flush_redis(house: House) -> int:
 
 
 def _stop_redis(house: House) -> int:
-    (pid, *_) = house.pids("valkey")
+    (pid, *_) = house.wait_for("valkey")
     os.kill(pid, signal.SIGSTOP)
     time.sleep(8)
     _kill(pid)
@@ -67,20 +73,21 @@ def _stop_redis(house: House) -> int:
 
 
 def _restart_postgres(house: House) -> int:
-    """As `pg_ctl stop -m immediate`; the keeper starts it again."""
-    in_air = _in_the_air(house)
-    (pid, *_) = house.pids("postgres")
-    os.kill(pid, signal.SIGQUIT)
+    """As `pg_ctl stop -m immediate`, while answers are on their way; the keeper starts it again."""
+    workers = house.wait_for(BULK) + house.wait_for(TRANSACTIONAL)
+    (pid, *_) = house.wait_for(_POSTGRES)
+    with stopped_in_the_air(house, workers) as in_air:
+        os.kill(pid, signal.SIGQUIT)
     time.sleep(6)
     return in_air
 
 
 def _provider(answer: Mapping[str, object], seconds: float) -> Fault:
     def inject(house: House) -> int:
-        house.control(
-            "faults", {"provider": "*", "match": {}, "for": {"seconds": seconds}, **answer}
-        )
+        house.control("faults", {}, "DELETE")  # the first rule that fits decides
+        house.control("faults", {"provider": "*", "for": {"seconds": seconds}, **answer})
         time.sleep(seconds)
+        house.calm()
         return 0
 
     return inject
@@ -89,6 +96,7 @@ def _provider(answer: Mapping[str, object], seconds: float) -> Fault:
 def _shuffle_webhooks(house: House) -> int:
     house.control("events", {"shuffle": True, "duplicate": 3, "batch": 50, "delay_s": 0})
     time.sleep(10)
+    house.calm()
     return 0
 
 
@@ -100,20 +108,41 @@ def _three_schedulers(house: House) -> int:
         "HERALD_PUBLIC_URL": house.facts["web_url"],
         "SANDBOX_URL": house.facts["sandbox_url"],
     }
-    command = [sys.executable, "-m", "workers.scheduler"]
-    others = [subprocess.Popen(command, env=environ) for _ in range(2)]
-    time.sleep(6)
-    for pid in house.pids("workers.scheduler"):
-        _kill(pid)
-    time.sleep(6)
-    for other in others:
-        other.terminate()
-        other.wait(30)
+    command = [sys.executable, "-m", SCHEDULER]
+    with open_log(house.var_dir / "log" / "more-schedulers.log") as output:
+        others = [
+            subprocess.Popen(command, env=environ, stdout=output, stderr=output) for _ in range(2)
+        ]
+    try:
+        time.sleep(6)
+        for pid in house.pids(SCHEDULER):
+            _kill(pid)
+        time.sleep(6)
+    finally:
+        for other in others:
+            other.terminate()
+            other.wait(30)
+    return 0
+
+
+def _disk_full(house: House) -> int:
+    """Not a byte is left where PostgreSQL keeps its data.
+
+    First its tables cannot grow, then its write-ahead log: that one it does not survive.
+    """
+    log_at = time.monotonic() + _FULL_SECONDS / 2
+
+    def meanwhile() -> None:
+        if time.monotonic() > log_at:
+            with suppress(psycopg.Error), house.database() as connection:
+                connection.execute(_NEXT_LOG)
+
+    disk.fill(house.pid, house.var_dir / "postgres", _FULL_SECONDS, meanwhile)
     return 0
 
 
 def _random(house: House) -> int:
-    quick = [name for name in FAULTS if name not in ("random", "pause-worker")]
+    quick = [name for name in FAULTS if name not in ("random", "pause-worker", DISK_FULL)]
     chosen = random.sample(quick, 3)  # chance guards nothing here
     return sum(FAULTS[name](house) for name in chosen)
 
@@ -131,14 +160,9 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "provider-reset": _provider({"fault": "accept_then_reset"}, 10),
     "shuffle-webhooks": _shuffle_webhooks,
     "three-schedulers": _three_schedulers,
+    DISK_FULL: _disk_full,
     "random": _random,
 }
-
-
-def _in_the_air(house: House) -> int:
-    with house.database() as connection:
-        row = connection.execute(_DB).fetchone()
-    return int(row[0]) if row else 0
 
 
 def _redis(house: House, command: str) -> None:

@@ -18,20 +18,36 @@ from typing import Any, Final
 
 import psycopg
 
-from app.servers.process import ServerError, children_of, free_port, open_log, spawn, stop
+from app.drill import disk
+from app.servers.process import (
+    ServerError,
+    children_of,
+    free_port,
+    is_alive,
+    open_log,
+    spawn,
+    stop,
+    tail,
+)
 
-PATIENCE: Final = 120.0
+PATIENCE: Final = 180.0
 # Words of the command lines.
 WEB: Final = "app.cli.serve"
 SCHEDULER: Final = "workers.scheduler"
 BULK: Final = "--lane bulk"
 TRANSACTIONAL: Final = "--lane transactional"
+# All that the drill's Herald is told of ours. Never a setting of the Herald beside it: a drill must
+# reach neither its providers nor those who are called when something is wrong.
+_INHERITED: Final = ("PATH", "HOME", "USER", "LANG", "LC_", "TZ", "TMPDIR", "PYTHON", "VIRTUAL_ENV")
+# How providers answer when nothing is wrong: the share of the calls, and after how many seconds.
+_LATENCY: Final = ((0.3, 0.3), (0.5, 0.15), (1.0, 0.05))
 
 
 @dataclass(frozen=True, slots=True)
 class House:
     """Addresses, processes and the journal of one running Herald."""
 
+    folder: Path
     var_dir: Path
     pid: int
     facts: dict[str, Any]
@@ -41,12 +57,16 @@ class House:
         """Its processes whose command line holds these words, parents first."""
         return [pid for pid in _family(self.pid) if words in _command(pid)]
 
-    def main_pid(self, words: str) -> int:
-        """The first of them. Raises ServerError when there is none (it is being restarted)."""
-        found = self.pids(words)
-        if not found:
-            raise ServerError(f"No process of the drill runs {words!r}.")
-        return found[0]
+    def wait_for(self, words: str) -> list[int]:
+        """The same, as soon as there is one. Raises ServerError when it does not come back."""
+        found: list[int] = []
+
+        def is_there() -> bool:
+            found[:] = self.pids(words)
+            return bool(found)
+
+        _await(is_there, f"No process of the drill runs {words!r}.")
+        return found
 
     def database(self) -> "psycopg.Connection[tuple[Any, ...]]":
         """A connection of its own, in autocommit."""
@@ -54,7 +74,7 @@ class House:
 
     def key(self) -> str:
         """A new live API key (live here means: the sandbox as provider)."""
-        return self.cli("key", "create", "drill", "--scopes", "send,read").splitlines()[-1]
+        return self.cli("key", "create", "drill", "--scopes", "send,campaigns").splitlines()[-1]
 
     def cli(self, *words: str) -> str:
         """What `herald …` prints."""
@@ -67,60 +87,88 @@ class House:
         )
         return done.stdout.strip()
 
-    def control(self, path: str, body: object) -> None:
+    def control(self, path: str, body: object, method: str = "POST") -> None:
         """Tell the sandbox."""
         request = urllib.request.Request(  # noqa: S310 - a loopback address of our own
             f"{self.facts['sandbox_url']}/_control/{path}",
             json.dumps(body).encode(),
             {"Content-Type": "application/json"},
+            method=method,
         )
         with urllib.request.urlopen(request, timeout=10):  # noqa: S310
             pass
 
-    def journal(self) -> Counter[str]:
-        """How often each message was accepted."""
-        counted: Counter[str] = Counter()
+    def calm(self) -> None:
+        """Providers do what they should, as late as they usually are: then calls are in the air."""
+        self.control("faults", {}, "DELETE")
+        for share, seconds in _LATENCY:
+            rule = {"provider": "*", "match": {"probability": share}, "fault": "delay"}
+            self.control("faults", {**rule, "seconds": seconds})
+        self.control("events", {"shuffle": False, "duplicate": 1, "batch": 1000, "delay_s": 1})
+
+    def journal(self) -> Iterator[dict[str, Any]]:
+        """Lines of accepted messages, oldest first."""
         path = self.var_dir / "sandbox" / "journal.jsonl"
         with suppress(FileNotFoundError), path.open(encoding="utf-8") as lines:
             for line in lines:
                 with suppress(ValueError):
                     entry = json.loads(line)
                     if entry.get("accepted"):
-                        counted[entry["notification"]] += 1
-        return counted
+                        yield entry
+
+    def handed_over(self) -> Counter[str]:
+        """How often each message was accepted."""
+        return Counter(entry["notification"] for entry in self.journal())
+
+    def keep(self, folder: Path) -> None:
+        """Copy the logs and the journal to a folder that outlives the drill."""
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(self.var_dir / "log", folder / "log", dirs_exist_ok=True)
+        for path in (self.var_dir / "sandbox" / "journal.jsonl", self.folder / "up.log"):
+            with suppress(FileNotFoundError):
+                shutil.copy2(path, folder)
 
 
 @contextmanager
-def running() -> Iterator[House]:
-    """Start a Herald without demo data; stop it and remove its folder afterwards."""
+def running(disk_mb: int = 0) -> Iterator[House]:
+    """Start a Herald without demo data; stop it and remove its folder afterwards.
+
+    With `disk_mb` PostgreSQL's data lie on a disk of that size, which takes root.
+    """
     folder = Path(tempfile.mkdtemp(prefix="herald-drill-"))
     folder.chmod(0o755)
     var_dir = folder / "var"
-    inherited = {n: v for n, v in os.environ.items() if not n.endswith(("_URL", "_KEY", "_FILE"))}
-    environ = inherited | {
-        "HERALD_VAR_DIR": str(var_dir),
-        "HERALD_DEMO": "no",
-        "PORT": str(free_port()),
-    }
+    environ = environment()
+    environ |= {"HERALD_VAR_DIR": str(var_dir), "HERALD_DEMO": "no", "PORT": str(free_port())}
+    command = [sys.executable, "-m", "app.cli.main", "up"]
+    if disk_mb:
+        command = disk.with_small_disk(var_dir / "postgres", disk_mb, command)
     with open_log(folder / "up.log") as output:
-        command = [sys.executable, "-m", "app.cli.main", "up"]
         process = spawn(command, output=output, env=environ)
     try:
         run_file = var_dir / "run.json"
-        _await(lambda: run_file.exists() or process.poll() is not None)
+        _await(lambda: run_file.exists() or process.poll() is not None, "It does not start.")
         if not run_file.exists():
             raise ServerError((folder / "up.log").read_text(encoding="utf-8"))
-        yield House(var_dir, process.pid, json.loads(run_file.read_text()), environ)
+        facts = json.loads(run_file.read_text(encoding="utf-8"))
+        yield House(folder, var_dir, process.pid, facts, environ)
+        if process.poll() is not None:
+            raise ServerError(f"The drill's Herald ended:\n{tail(folder / 'up.log', 30)}")
     finally:
         stop(process, signal.SIGTERM, 40.0)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _await(ready: Callable[[], bool]) -> None:
+def environment() -> dict[str, str]:
+    """What the drill's processes inherit."""
+    return {name: v for name, v in os.environ.items() if name.startswith(_INHERITED)}
+
+
+def _await(ready: Callable[[], bool], sorry: str) -> None:
     end = time.monotonic() + PATIENCE
     while not ready():
         if time.monotonic() > end:
-            raise ServerError("The drill's Herald does not start.")
+            raise ServerError(sorry)
         time.sleep(0.1)
 
 
@@ -128,7 +176,7 @@ def _family(pid: int) -> list[int]:
     family = [pid]
     for member in family:
         family += children_of(member)
-    return family
+    return [member for member in family if is_alive(member)]
 
 
 def _command(pid: int) -> str:

@@ -1,55 +1,58 @@
 """What a product's services do: send, and send again with the same key until it is accepted."""
 
-import json
 import threading
 import time
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Final
 
-from app.drill.house import House
+from app.drill.background import Background
+from app.drill.client import Client
 
 CALLERS: Final = 8
 PER_CALL: Final = 50
 # Every so many messages one goes out alone, by the transactional lane.
 ALONE_EVERY: Final = 10
-PATIENCE: Final = 180.0
+# The calls are spread over this time, so that a fault meets them all along.
+SECONDS: Final = 15.0
 SERVICE, NEWS = "drill-service", "drill-news"
-_CONTENT: Final = {"email": {"subject": "Drill", "html": "<p>Drill</p>", "text": "Drill"}}
+_PAGE: Final = '<p>Drill</p><p><a href="{{ unsubscribe_url }}">Unsubscribe</a></p>'
+CONTENT: Final = {"email": {"subject": "Drill", "html": _PAGE, "text": ""}}
 
 
 class Load:
     """Sends `messages` in the background; `accepted` grows with every 2xx answer."""
 
-    def __init__(self, house: House, key: str, messages: int) -> None:
-        self._url = f"{house.facts['web_url']}/api/v1/notifications"
-        self._key = key
+    def __init__(self, client: Client, messages: int) -> None:
+        self._client = client
         self._wanted = messages
         self._lock = threading.Lock()
         self._run = uuid.uuid4().hex[:8]
+        self._sending = Background(self._send_all)
+        self._began = 0.0
         self.accepted: list[str] = []
-        self.refused = 0
-        self._thread = threading.Thread(target=self._send_all, daemon=True)
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        self._began = time.monotonic()
+        self._sending.start()
+
+    def wait_for(self, share: float) -> None:
+        """Until this share is accepted, or nothing more will be."""
+        while len(self.accepted) < self._wanted * share and self._sending.is_running:
+            time.sleep(0.02)
 
     def wait(self) -> None:
-        """Until every call was answered or given up."""
-        self._thread.join()
-
-    @property
-    def is_running(self) -> bool:
-        """Whether calls are still being made."""
-        return self._thread.is_alive()
+        """Until every call was answered or given up. Raises HTTPError for one that was refused."""
+        self._sending.finish()
 
     def _send_all(self) -> None:
+        calls = list(self._calls())
+        pause = SECONDS / len(calls)
         with ThreadPoolExecutor(CALLERS) as pool:
-            list(pool.map(self._send, self._calls()))
+            for result in [pool.submit(self._send, n * pause, c) for n, c in enumerate(calls)]:
+                result.result()
 
     def _calls(self) -> Iterator[list[int]]:
         alone = [number for number in range(self._wanted) if number % ALONE_EVERY == 0]
@@ -57,48 +60,20 @@ class Load:
         parts = [together[at : at + PER_CALL] for at in range(0, len(together), PER_CALL)]
         for at, part in enumerate(parts):
             yield part
-            for number in alone[at :: max(1, len(parts))]:
+            for number in alone[at :: len(parts)]:
                 yield [number]
 
-    def _send(self, numbers: list[int]) -> None:
+    def _send(self, at: float, numbers: list[int]) -> None:
+        time.sleep(max(0.0, self._began + at - time.monotonic()))
         topic = SERVICE if len(numbers) == 1 else NEWS
         items = [
-            {"topic": topic, "content": _CONTENT, "to": {"email": f"{self._run}-{n}@example.com"}}
+            {"topic": topic, "content": CONTENT, "to": {"email": f"{self._run}-{n}@example.com"}}
             for n in numbers
         ]
         single = len(items) == 1
         path, body = ("", items[0]) if single else ("/batch", {"notifications": items})
-        answer = self._until_accepted(path, body, f"{self._run}-{numbers[0]}-{len(numbers)}")
+        key = f"{self._run}-{numbers[0]}-{len(numbers)}"
+        answer = self._client.until_accepted(f"/notifications{path}", body, key)
         with self._lock:
             for result in [answer] if single else answer.get("results", []):
                 self.accepted += [item["id"] for item in result.get("notifications", [])]
-            if not answer:
-                self.refused += len(numbers)
-
-    def _until_accepted(self, path: str, body: object, idempotency_key: str) -> dict[str, Any]:
-        """The answer of the first 2xx; empty when none came in time."""
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            try:
-                return self._call(path, body, idempotency_key)
-            except urllib.error.HTTPError as refused:
-                if refused.code not in (409, 429, 500, 502, 503, 504):
-                    raise
-            except (OSError, ValueError):
-                pass  # no answer, or half of one: the same key asks again
-            time.sleep(0.3)
-        return {}
-
-    def _call(self, path: str, body: object, idempotency_key: str) -> dict[str, Any]:
-        request = urllib.request.Request(  # noqa: S310 - a loopback address of our own
-            self._url + path,
-            json.dumps(body).encode(),
-            {
-                "Authorization": f"Bearer {self._key}",
-                "Content-Type": "application/json",
-                "Idempotency-Key": idempotency_key,
-            },
-        )
-        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
-            found: dict[str, Any] = json.load(answer)
-            return found

@@ -1,95 +1,161 @@
 """`herald drill`: rounds of load and fault, and the comparison with the journal."""
 
+import json
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
 from typing import Final
 
 import psycopg
 
-from app.drill.faults import FAULTS
+from app.drill import disk, newsletter
+from app.drill.client import Client
+from app.drill.faults import DISK_FULL, FAULTS
 from app.drill.house import House, running
 from app.drill.load import NEWS, SERVICE, Load
+from app.drill.newsletter import Newsletter
+from app.drill.result import Comparison, Message, Round, compare
 
-# The fault begins once this share of the messages was accepted.
+# The fault begins once this share of the API's messages was accepted.
 BEGIN_AT: Final = 0.1
+# This share of all messages is the campaign's.
+CAMPAIGN: Final = 0.3
 PATIENCE: Final = 420.0
+# A webhook tells what became of a message about a second after it was taken.
+RECEIPT_SECONDS: Final = 8.0
+# Room for the database itself, and for each message with its log.
+_DISK_MB, _MESSAGES_PER_MB = 384, 40
 _OPEN: Final = (
     "select count(*) from notification where status in ('queued', 'held', 'sending', 'unknown')"
 )
-_NO_ANSWER: Final = "select count(*) from notification where reason = 'no_answer'"
 _TOPIC: Final = "insert into topic (key, name, klass) values (%s, %s, %s)"
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """What one round showed. `recovered_s` counts from the end of the fault to the last message."""
+class Plan:
+    """What is asked for. `fault` is a key of FAULTS; a broken round is kept below `keep`."""
 
     fault: str
-    accepted: int
-    handed_over: int
-    lost: int
-    doubled: int
-    unknown: int
-    in_air_at_kills: int
-    recovered_s: float
-
-    @property
-    def kept(self) -> bool:
-        """Nothing lost, and nothing twice but what was in the air when something was killed."""
-        return self.lost == 0 and self.doubled <= self.in_air_at_kills
+    messages: int
+    rounds: int
+    keep: Path | None = None
 
 
-def drill(fault: str, messages: int, rounds: int) -> Iterator[Round]:
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A round, and the messages that broke a promise in it."""
+
+    round: Round
+    wrong: list[Message]
+
+
+def drill(plan: Plan, say: Say) -> Iterator[Finding]:
     """Run the rounds in one installation of its own; answers each as it ends.
 
-    `fault` is a key of FAULTS. Raises ServerError when the installation does not start.
+    `say` is told in a sentence what is going on. Raises ServerError when the installation does not
+    start, CannotMountError when the fault needs rights that are not there.
     """
-    with running() as house:
-        with house.database() as connection:
-            connection.execute(_TOPIC, (SERVICE, "Drill", "transactional"))
-            connection.execute(_TOPIC, (NEWS, "Drill news", "marketing"))
-        key = house.key()
-        for _ in range(rounds):
-            yield _round(house, key, fault, messages)
+    full = plan.fault == DISK_FULL
+    if full:
+        disk.check()
+    say("Starting a Herald of its own.")
+    size = _DISK_MB + plan.messages * plan.rounds // _MESSAGES_PER_MB
+    with running(size if full else 0) as house:
+        people = max(1, round(plan.messages * CAMPAIGN))
+        segment = _prepare(house, people, keep_small=full)
+        client = Client(house.facts["web_url"], house.key())
+        try:
+            for number in range(1, plan.rounds + 1):
+                load = Load(client, plan.messages - people)
+                campaign = Newsletter(house, client, segment, people)
+                told = partial(_say_of, say, f"Round {number} of {plan.rounds}")
+                finding = _round(house, plan.fault, load, campaign, told)
+                if plan.keep and not finding.round.kept:
+                    _keep(house, plan.keep / f"{plan.fault}-{number}", finding)
+                yield finding
+        finally:
+            client.over.set()
 
 
-def _round(house: House, key: str, fault: str, messages: int) -> Round:
-    load = Load(house, key, messages)
+def _say_of(say: Say, place: str, text: str) -> None:
+    say(f"{place}: {text}")
+
+
+def _prepare(house: House, people: int, *, keep_small: bool) -> str:
+    """Topics, and people for the campaigns; answers the id of their segment."""
+    with house.database() as connection:
+        connection.execute(_TOPIC, (SERVICE, "Drill", "transactional"))
+        connection.execute(_TOPIC, (NEWS, "Drill news", "marketing"))
+        if keep_small:  # else the write-ahead log alone grows to 2 GB between two checkpoints
+            connection.execute("alter system set max_wal_size = '96MB'")
+            connection.execute("alter system set min_wal_size = '32MB'")
+            connection.execute("select pg_reload_conf()")
+    return newsletter.invite(house, people)
+
+
+def _round(house: House, fault: str, load: Load, campaign: Newsletter, say: Say) -> Finding:
+    say("sending begins.")
+    house.calm()
     load.start()
-    while len(load.accepted) < messages * BEGIN_AT and load.is_running:
-        time.sleep(0.02)
+    campaign.start()
+    load.wait_for(BEGIN_AT)
+    say(f"{fault} begins.")
     in_air = FAULTS[fault](house)
     ended = time.monotonic()
+    say("the fault is over, waiting until all is quiet.")
     load.wait()
+    of_campaign = campaign.accepted()
     recovered = _settled(house, ended)
-    journal = house.journal()
-    taken = [journal[reference] for reference in load.accepted]
-    return Round(
+    accepted = load.accepted + of_campaign
+    found = _told(house, accepted)
+    result = Round(
         fault=fault,
-        accepted=len(load.accepted),
-        handed_over=sum(1 for times in taken if times),
-        lost=sum(1 for times in taken if not times),
-        doubled=sum(times - 1 for times in taken if times > 1),
-        unknown=_count(house, _NO_ANSWER),
+        accepted=len(accepted),
+        handed_over=len(accepted) - found.lost,
+        lost=found.lost + max(0, campaign.people - len(of_campaign)),
+        doubled=found.doubled + max(0, len(of_campaign) - campaign.people),
+        unknown=found.unknown,
         in_air_at_kills=in_air,
         recovered_s=round(recovered, 1),
+        campaign=len(of_campaign),
+        delivered=found.delivered,
+        waiting=found.waiting,
     )
+    return Finding(result, found.wrong())
 
 
 def _settled(house: House, since: float) -> float:
     """Seconds from `since` until no message waits any more; gives up after PATIENCE."""
     while time.monotonic() - since < PATIENCE:
-        if _count(house, _OPEN) == 0:
+        if _open(house) == 0:
             break
         time.sleep(0.5)
     return time.monotonic() - since
 
 
-def _count(house: House, query: str) -> int:
+def _told(house: House, accepted: list[str]) -> Comparison:
+    """The comparison, when the webhooks of the last messages have come too."""
+    end = time.monotonic() + RECEIPT_SECONDS
+    while True:
+        found = compare(house, accepted)
+        if found.delivered == len(accepted) or time.monotonic() > end:
+            return found
+        time.sleep(1)
+
+
+def _open(house: House) -> int:
     try:
         with house.database() as connection:
-            row = connection.execute(query.encode()).fetchone()
+            row = connection.execute(_OPEN).fetchone()
         return int(row[0]) if row else 0
     except psycopg.OperationalError:
         return -1  # it is being started again
+
+
+def _keep(house: House, folder: Path, finding: Finding) -> None:
+    house.keep(folder)
+    report = {"round": asdict(finding.round), "wrong": [asdict(one) for one in finding.wrong]}
+    (folder / "broken.json").write_text(json.dumps(report, indent=1), encoding="utf-8")

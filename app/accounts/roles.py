@@ -45,6 +45,7 @@ MAY: Final[Mapping[str, tuple[str, ...]]] = {
     "queues.view": WATCHERS,
     "queues.act": TECHNICAL,
     "providers.edit": TECHNICAL,
+    "drill.run": TECHNICAL,
     "keys.edit": TECHNICAL,
     "audit.view": STAFF,
     "audit.all": TECHNICAL,

@@ -12,6 +12,7 @@ _NOUNS: Final[Mapping[str, str]] = {
     "workspace": "settings of",
     "session": "",
     "incident": "alert",
+    "drill": "failure drill",
     "queue": "queue",
 }
 _VERBS: Final[Mapping[str, str]] = {

@@ -75,6 +75,7 @@ MENU: tuple[Group, ...] = (
             Entry("/dead-letters", "Dead letters", "inbox", "queues.view"),
             Entry("/alerts", "Alerts", "bell", "queues.view"),
             Entry("/providers", "Providers", "plug", "providers.edit"),
+            Entry("/drill", "Failure drill", "zap", "drill.run"),
         ),
     ),
     Group(

@@ -32,6 +32,7 @@ LISTS = (
     "/dead-letters",
     "/alerts",
     "/providers",
+    "/drill",
     "/api-keys",
     "/audit",
     "/settings",

@@ -10,7 +10,7 @@ from app.accounts import api_keys
 from app.audience.models import Topic
 from app.bench import load
 from app.bench.figures import NotReal
-from app.bench.load import Plan
+from app.bench.load import Plan, Request
 from app.bench.scratch import Scratch
 from app.content import drafts, templates
 from app.db import transaction
@@ -35,6 +35,7 @@ class Caller:
 
     house: Scratch
     key_id: int
+    version_id: int
     secret: str
     used: int = 0
 
@@ -42,18 +43,20 @@ class Caller:
         """What goes with each call."""
         return [f"Authorization: Bearer {self.secret}", "Content-Type: application/json"]
 
-    def singles(self, number: int) -> list[tuple[str, str | None]]:
+    def singles(self, number: int) -> list[Request]:
         """So many calls for one message each."""
-        return [(SINGLE, orjson.dumps(self._item()).decode()) for _ in range(number)]
+        return [Request(SINGLE, orjson.dumps(self._item()).decode()) for _ in range(number)]
 
-    def batches(self, number: int, size: int) -> list[tuple[str, str | None]]:
+    def batches(self, number: int, size: int) -> list[Request]:
         """So many calls for `size` messages each."""
         return [
-            (BATCH, orjson.dumps({"notifications": [self._item() for _ in range(size)]}).decode())
+            Request(
+                BATCH, orjson.dumps({"notifications": [self._item() for _ in range(size)]}).decode()
+            )
             for _ in range(number)
         ]
 
-    def plan(self, requests: list[tuple[str, str | None]], per_second: float = 0.0) -> Plan:
+    def plan(self, requests: list[Request], per_second: float = 0.0) -> Plan:
         """These calls, to Herald."""
         web_url = self.house.place.web_url
         return Plan(web_url, self.headers(), requests, load.CONNECTIONS, per_second)
@@ -78,9 +81,9 @@ def make(house: Scratch) -> Caller:
             session, key=TEMPLATE, name="Receipt", topic_id=topic.id, now=now
         )
         drafts.save(session, template, _CONTENT, sample_data=_SAMPLE, by=None, now=now)
-        drafts.publish(session, template, klass=topic.klass, by=None, now=now)
+        version = drafts.publish(session, template, klass=topic.klass, by=None, now=now)
         key, secret = api_keys.create_key(session, "bench", ["send"], False, None, now)
-        return Caller(house, key.id, secret)
+        return Caller(house, key.id, version.id, secret)
 
 
 def must_be(what: str, found: int, expected: int) -> None:

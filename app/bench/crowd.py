@@ -1,5 +1,6 @@
 """Who is written to in a benchmark, what they read, and how much was sent before."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib import resources
@@ -17,15 +18,18 @@ from app.sending import partitions
 LOG_DAYS: Final = 28
 # A warm-up goes to a tenth of the people, but at least and at most to so many.
 FEW: Final = (200, 5_000)
+PROVIDERS: Final = {"email": "sendgrid", "sms": "twilio", "ios": "apns", "android": "fcm"}
 _LOG_CHUNK: Final = 250_000
 
 _PEOPLE: Final = """
   insert into contact (external_id, email, phone, first_name, last_name, locale, country, timezone,
                        tags, attributes)
   select 'bench-' || n, 'person' || n || '@example.com', '+4477' || lpad(n::text, 8, '0'),
-         'Ada' || n, 'Baker', 'en-GB', 'GB', 'Europe/London',
+         'Ada' || n, 'Baker', 'en-GB',
+         (array['GB', 'DE', 'FR', 'NL', 'AT'])[1 + n % 5], 'Europe/London',
          case when n <= :few then array['few'] else '{}' end,
-         jsonb_build_object('plan', case n % 2 when 0 then 'plus' else 'none' end)
+         jsonb_build_object('plan', case n % 2 when 0 then 'plus' else 'none' end,
+                            'store', 's' || n % 200)
     from generate_series(1, :people) n
 """
 _DEVICES: Final = """
@@ -38,8 +42,9 @@ _LOG: Final = """
   insert into notification
     (accepted_at, origin, lane, channel, status, contact_id, topic_id, version_id, address,
      attempts, provider, provider_id, handed_at, final_at)
-  select at, 'api', 'bulk', :channel, 'delivered', person, :topic, :version,
-         'person' || person || '@example.com', 1, 'sendgrid', 'log-' || n, at, at
+  select at, 'api', 'bulk', :channel, :status, person, :topic, :version,
+         'person' || person || '@example.com', 1, :provider, :provider || '-' || n, at,
+         case when :status = 'delivered' then at end
     from (
       select n, 1 + n % :people as person,
              cast(:first as timestamptz) + n * cast(:step as interval) as at
@@ -49,8 +54,18 @@ _LOG: Final = """
 _LOG_COUNTERS: Final = """
   insert into ledger_count (campaign_id, channel, hour, status, reason, entered, "left")
   select 0, channel, date_trunc('hour', accepted_at), status, '', count(*), 0
-    from notification group by channel, date_trunc('hour', accepted_at), status
+    from notification where channel = :channel
+   group by channel, date_trunc('hour', accepted_at), status
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the messages of a filled log are; `version_id` is their content."""
+
+    channel: str = "email"
+    status: str = "delivered"
+    version_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +110,23 @@ def content() -> dict[str, Any]:
     }
 
 
-def fill_log(crowd: Crowd, rows: int) -> None:
-    """Put so many finished messages into the log, as if sent in the last weeks, with counters."""
+def fill_log(crowd: Crowd, rows: int, kind: Kind = Kind()) -> None:
+    """Put so many messages into the log, as if sent in the last weeks, with their counters.
+
+    Call it once per channel.
+    """
     if not rows:
         return
     now = clock.now()
     first = now - timedelta(days=LOG_DAYS)
     with transaction() as session:
         partitions.ensure(session, first, now)
-        version = TemplateVersion(state="draft", content={"email": content()["email"]})
-        session.add(version)
-        session.flush()
         given = {
-            "channel": "email",
+            "channel": kind.channel,
+            "status": kind.status,
+            "provider": PROVIDERS[kind.channel],
             "topic": crowd.topic_id,
-            "version": version.id,
+            "version": kind.version_id or _version(session),
             "people": crowd.people,
             "first": first,
             "step": timedelta(days=LOG_DAYS) * 0.99 / rows,
@@ -121,8 +138,24 @@ def fill_log(crowd: Crowd, rows: int) -> None:
             session.execute(text(_LOG), given | {"low": low, "high": high})
     with transaction() as session:
         _take_your_time(session)
-        session.execute(text(_LOG_COUNTERS))
+        session.execute(text(_LOG_COUNTERS), {"channel": kind.channel})
         session.execute(text("analyze notification"))
+
+
+def log_keys(channel: str) -> Sequence[int]:
+    """Keys of the messages that `fill_log` made, oldest first."""
+    with transaction() as session:
+        return session.scalars(
+            text("select id from notification where channel = :channel order by id"),
+            {"channel": channel},
+        ).all()
+
+
+def _version(session: Session) -> int:
+    version = TemplateVersion(state="draft", content={"email": content()["email"]})
+    session.add(version)
+    session.flush()
+    return version.id
 
 
 def _take_your_time(session: Session) -> None:

@@ -143,3 +143,98 @@ def launch(channel: str, recipients: int, log_rows: int, runs: int, as_json: boo
     from app.factory import create_app
 
     _print(as_json, lambda: launching.run(create_app, channel, recipients, runs, log_rows))
+
+
+@bench.command()
+@_size("--hits", 10_000, "Opens and clicks in each run.")
+@_always
+def engagement(hits: int, runs: int, as_json: bool) -> None:
+    """Take in opens and clicks until they are stored.
+
+    Compared with one INSERT per hit.
+    """
+    from app.bench import engagement as reacting
+    from app.factory import create_app
+
+    _print(as_json, lambda: reacting.run(create_app, hits, runs))
+
+
+@bench.command()
+@_size("--events", 50_000, "Events SendGrid posts in each run; Twilio posts a tenth, one by one.")
+@_always
+def webhooks(events: int, runs: int, as_json: bool) -> None:
+    """Take in what providers tell about messages until it is applied."""
+    from app.bench import webhooks as hearing
+    from app.factory import create_app
+
+    _print(as_json, lambda: hearing.run(create_app, events, runs))
+
+
+@bench.command()
+@_size("--people", 1_000_000, "People in the database.")
+@_always
+def segments(people: int, runs: int, as_json: bool) -> None:
+    """Count who fits a rule: one with an index, and one that nearly everybody fits.
+
+    Compared with the same question without an index.
+    """
+    from app.bench import segments as counting
+    from app.factory import create_app
+
+    _print(as_json, lambda: counting.run(create_app, people, runs))
+
+
+@bench.command("import")
+@_size("--rows", 100_000, "Lines of each file.")
+@_always
+def import_people(rows: int, runs: int, as_json: bool) -> None:
+    """Import people from CSV files, by herald import in a process of its own."""
+    from app.bench import imports as importing
+    from app.factory import create_app
+
+    _print(as_json, lambda: importing.run(create_app, rows, runs))
+
+
+@bench.command()
+@_size("--log-rows", 1_000_000, "Messages in the log; half of them were opened.")
+@_always
+def dashboard(log_rows: int, runs: int, as_json: bool) -> None:
+    """Open the console's overview, analytics and lists over a full log.
+
+    Compared with one aggregate over the log itself.
+    """
+    from app.bench import pages
+    from app.factory import create_app
+
+    _print(as_json, lambda: pages.dashboard(create_app, log_rows, runs))
+
+
+@bench.command()
+@_size("--log-rows", 1_000_000, "Messages in the log; half of them were opened.")
+@_always
+def person(log_rows: int, runs: int, as_json: bool) -> None:
+    """Find one person and open her page over a full log."""
+    from app.bench import pages
+    from app.factory import create_app
+
+    _print(as_json, lambda: pages.person(create_app, log_rows, runs))
+
+
+@bench.command("all")
+@click.option(
+    "--scale",
+    type=click.Choice(["small", "full"]),
+    default="small",
+    show_default=True,
+    help="Sizes: small takes about a quarter of an hour, full some hours.",
+)
+def everything(scale: str) -> None:
+    """Run every benchmark and print a Markdown table, as in docs/performance.md."""
+    from app.bench import everything as table
+
+    failed = False
+    for line in table.run(scale):
+        click.echo(line)
+        failed = failed or table.FAILED in line
+    if failed:
+        raise click.exceptions.Exit(1)

@@ -5,10 +5,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from app.bench import figures, table
+from app.bench import everything, figures, table
 from app.bench.figures import NotReal
 from app.bench.journal import Journal
 from app.bench.scratch import outside
+from app.cli.bench import bench
 
 
 def journal(folder: Path, *names: str) -> Journal:
@@ -78,3 +79,26 @@ def test_a_result_is_readable_line_by_line() -> None:
         "ratio: not compared",
         "µs of processor time per item: web 1.5",
     ]
+
+
+def test_a_row_of_the_table_says_what_was_measured_or_why_not() -> None:
+    found = {
+        "per_second": 15234,
+        "baseline_per_second": 142,
+        "ratio": 107.28,
+        "p95_ms": 12.5,
+        "cpu_us": {"web": 1.0, "all": 63.0},
+        "peak_mb": {"sandbox": 900.0, "worker-bulk": 180.5},
+        "machine": "2 cores, Python 3.11.7, PostgreSQL 18.6, load before 0.10",
+    }
+    expected = "| `send` | 15,234 | 142 | 107.28 × | p95 12.5 ms | 63 | 180 | 0.10 |"
+    assert everything.row("send", found) == expected
+    failed = everything.row("send", {"error": "The sandbox took 3 messages."})
+    assert failed == "| `send` | failed: The sandbox took 3 messages. | | | | | | |"
+
+
+def test_every_command_of_the_table_exists() -> None:
+    for commands in everything.SCALES.values():
+        for command in commands:
+            name, *words = command.split()
+            bench.commands[name].make_context(name, words)

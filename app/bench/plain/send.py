@@ -10,7 +10,7 @@ from app.bench import figures, usage
 from app.bench.crowd import Crowd
 from app.bench.figures import NotReal
 from app.bench.plain import queue, worker
-from app.bench.plain.tables import Base, Message
+from app.bench.plain.tables import Base
 from app.bench.scratch import Scratch
 from app.db import db, transaction
 from app.supervisor.programs import python
@@ -29,7 +29,7 @@ class Found:
 
 def start(house: Scratch, channel: str, provider: str, crowd: Crowd, processes: int) -> None:
     """Run so many worker processes beside Herald's; 0: one per core, as Dramatiq does."""
-    Base.metadata.create_all(db.engine, [Message.metadata.tables["plain_message"]])
+    Base.metadata.create_all(db.engine, [Base.metadata.tables["plain_message"]])
     words = ["--channel", channel, "--provider", provider, "--topic", str(crowd.topic_id)]
     names = [f"{NAME}-{number}" for number in range(processes or usage.cores())]
     for name in names:

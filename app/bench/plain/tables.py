@@ -78,3 +78,16 @@ class Message(Base):
     provider_id: Mapped[str | None]
     accepted_at: Mapped[datetime] = mapped_column(server_default=func.now())
     sent_at: Mapped[datetime | None]
+
+
+class Hit(Base):
+    """An open or a click: one row each."""
+
+    __tablename__ = "plain_hit"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    message_id: Mapped[int] = mapped_column(index=True)
+    kind: Mapped[str]
+    link: Mapped[int]
+    agent: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())

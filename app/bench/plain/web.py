@@ -1,4 +1,4 @@
-"""`python -m app.bench.plain.web`: a send endpoint as one would first write it.
+"""`python -m app.bench.plain.web`: a send endpoint and tracking as one would first write them.
 
 Flask behind the same server as Herald, with as many processes and threads: the body checked by
 pydantic, one row by the ORM, one job by `actor.send()`.
@@ -7,16 +7,19 @@ pydantic, one row by the ORM, one job by `actor.send()`.
 import argparse
 from typing import Annotated, Any, Final
 
-from flask import Flask, Response, request
+from flask import Flask, Response, abort, redirect, request
 from granian import Granian
 from granian.constants import Interfaces
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as AnyResponse
 
 from app import settings
 from app.bench.plain import queue
-from app.bench.plain.tables import Message
+from app.bench.plain.tables import Hit, Message
+from app.signing import Signer
+from app.tracking.tokens import Tokens
 
 THREADS: Final = 8
 KEY: Final = "Bearer plain"
@@ -67,7 +70,31 @@ def application() -> Flask:
         job.send(key)
         return {"id": key, "status": "queued"}, 202
 
+    _track(app, engine, Tokens.of(found).track)
     return app
+
+
+def _track(app: Flask, engine: Engine, signer: Signer) -> None:
+    """Opens and clicks: a signed token, one row."""
+
+    def keep(token: str, kind: str, link: int) -> None:
+        key = signer.unsign_id(token)
+        if key is None:
+            abort(404)
+        agent = request.headers.get("User-Agent", "")[:120]
+        with Session(engine) as session:
+            session.add(Hit(message_id=key, kind=kind, link=link, agent=agent))
+            session.commit()
+
+    @app.get("/o/<token>.gif")
+    def opened(token: str) -> Response:
+        keep(token, "opened", 0)
+        return Response(b"GIF89a", content_type="image/gif")
+
+    @app.get("/c/<token>/<int:number>")
+    def clicked(token: str, number: int) -> AnyResponse:
+        keep(token, "clicked", number)
+        return redirect("https://shop.example.com/orders", 302)
 
 
 def _elsewhere(_message_id: int) -> None:

@@ -17,6 +17,7 @@ from app.sending import (
     books,
     breaker,
     domains,
+    evidence,
     ledger,
     limits,
     mass_removal,
@@ -28,7 +29,7 @@ from app.sending import (
 )
 from app.sending.engine import Engine
 from app.settings import Settings
-from app.tracking import fold, receipts
+from app.tracking import fold, receipts, reconcile
 from app.tracking.models import Receipt
 from workers.process import Process
 
@@ -78,6 +79,19 @@ class Errand:
             self.work(running.app.config["HERALD"])
 
 
+@dataclass(frozen=True, slots=True)
+class SendingErrand(Errand):
+    """An errand that asks the providers: `ask(engine)`."""
+
+    work: Callable[[Settings], Any] = lambda _: None
+    ask: Callable[[Engine], Any] = lambda _: None
+
+    def run(self, running: Process) -> None:
+        """One turn."""
+        with running.app.app_context():
+            self.ask(running.engine)
+
+
 def _ask_for_receipts(session: Session, now: datetime) -> None:
     """Receipts whose job was lost, or that wait for their message."""
     due = select(Receipt.id).where(Receipt.applied_at.is_(None), Receipt.due_at <= now).limit(1)
@@ -108,7 +122,9 @@ ALL: Final[Sequence[Task | SendingTask | Errand]] = (
     SendingTask("let probes go", 1, breaker.nudge_probes),
     SendingTask("keep the pace", 0.25, turns.nudge_paced),
     SendingTask("reap dead workers' batches", 2, sweep.reap),
+    SendingErrand("look for evidence", 15, ask=evidence.look),
     SendingTask("settle unknown outcomes", 5, sweep.settle_unknown),
+    SendingErrand("look up silent texts", 60, ask=reconcile.look),
     Task("apply forgotten receipts", 2, _ask_for_receipts),
     Task("fold counters", 2, _fold_counters),
     SendingTask("watch providers", 5, watch.providers),

@@ -1,7 +1,7 @@
 """Copies as sent: what rendering was given, kept per batch, so that each message can be shown."""
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -42,6 +42,15 @@ def of(session: Session, notification_id: int) -> Mapping[str, Any] | None:
     facts: dict[str, Any] = orjson.loads(zlib.decompress(copy.facts))
     found = facts.get(str(notification_id))
     return {**found, "person": found} if found is not None else None
+
+
+def of_batches(session: Session, batch_ids: Iterable[int]) -> dict[int, Mapping[str, Any]]:
+    """notification -> its variables, for all messages of these batches."""
+    found: dict[int, Mapping[str, Any]] = {}
+    for copy in session.scalars(select(Copy).where(Copy.batch_id.in_(set(batch_ids)))):
+        facts: dict[str, Any] = orjson.loads(zlib.decompress(copy.facts))
+        found.update((int(key), {**value, "person": value}) for key, value in facts.items())
+    return found
 
 
 def forget_person(session: Session, contact_id: int) -> int:

@@ -2,8 +2,9 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -11,13 +12,14 @@ from sqlalchemy.orm import Session
 from app.alerts import incidents
 from app.audience import suppressions
 from app.audience.suppressions import Entry
-from app.sending import fallback, states
+from app.sending import breaker, fallback, states
+from app.sending.health import Trip
 from app.sending.states import Applied, Change
 from app.sending.status import HANDED_OVER
 from app.tracking import engagement, events
 from app.tracking.engagement import KINDS, Hit
 from app.tracking.events import Message, NewEvent
-from app.tracking.news import News
+from app.tracking.news import News, Rest
 from app.tracking.verdicts import HUMAN
 
 Item = tuple[News, Message]
@@ -27,6 +29,8 @@ _PROOF: Final = ("processed",)
 _RANK: Final = {"accepted": 1, "delivered": 2, "bounced": 3}
 _ADDRESS_KIND: Final = {"email": "email", "sms": "phone"}
 _REPEATED_WITHIN: Final = timedelta(days=30)
+_REST: Final = timedelta(seconds=30)
+_CHANNELS: Final = {"twilio": ["sms"], "sendgrid": ["email"]}
 
 
 def apply(session: Session, items: Sequence[Item], now: datetime) -> int:
@@ -40,6 +44,7 @@ def apply(session: Session, items: Sequence[Item], now: datetime) -> int:
     _suppress(session, fresh, now)
     _lift(session, fresh)
     _alert(session, fresh, now)
+    _let_rest(session, fresh, now)
     return len(fresh)
 
 
@@ -133,7 +138,7 @@ def _suppress(session: Session, items: Sequence[Item], now: datetime) -> None:
             continue
         if rule.after > 1 and repeated[message.contact_id, news.reason] < rule.after:
             continue
-        entry = Entry(kind, message.address, rule.reason, rule.scope, notification_id=message.id)
+        entry = Entry(kind, message.address, rule.reason, rule.scope, rule.note, message.id)
         by_source[rule.source or news.source].append(entry)
     for source, entries in sorted(by_source.items()):
         suppressions.add(session, entries, source, now)
@@ -197,3 +202,21 @@ def _alert(session: Session, items: Iterable[Item], now: datetime) -> None:
             now,
             count=number,
         )
+
+
+def _let_rest(session: Session, items: Iterable[Item], now: datetime) -> None:
+    """Carriers that take no more today, or only slowly: the provider's account waits."""
+    wanted = {(news.source, news.rest) for news, message in items if news.rest and not message.test}
+    for source, rest in wanted:
+        if rest is not None:
+            trip = Trip("throttled", rest.code, rest.why, rest_until(rest, now))
+            breaker.open_(session, source, trip, _CHANNELS[source], now)
+
+
+def rest_until(rest: Rest, now: datetime) -> datetime:
+    """The next midnight of the zone, or half a minute from now."""
+    if not rest.zone:
+        return now + _REST
+    there = now.astimezone(ZoneInfo(rest.zone))
+    tomorrow = (there + timedelta(days=1)).date()
+    return datetime.combine(tomorrow, time(), ZoneInfo(rest.zone)).astimezone(UTC)

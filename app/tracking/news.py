@@ -19,13 +19,15 @@ _EARLIEST: Final = 1_000_000_000  # 2001: anything before is not a moment but a 
 class Suppress:
     """The address of this message must not be used again.
 
-    `after` > 1: only when it happened that many times within 30 days (a full mailbox).
+    `after` > 1: only when it happened that many times within 30 days (a full mailbox). `note` tells
+    staff why.
     """
 
     reason: str
     scope: str = "all"
     after: int = 1
     source: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,15 @@ class Alert:
 
     cause: str
     title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The provider is to be left alone: until the next day of `zone` begins, or for a while."""
+
+    code: str
+    why: str
+    zone: str = ""
 
 
 _NOTHING: Final[Mapping[str, Any]] = {}
@@ -55,6 +66,7 @@ class News(NamedTuple):
     suppress: Suppress | None = None
     lift: str | None = None
     alert: Alert | None = None
+    rest: Rest | None = None
     look: Look | None = None
     url: str | None = None
     detail: Mapping[str, Any] = _NOTHING

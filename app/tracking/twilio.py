@@ -13,7 +13,7 @@ from typing import Final, Literal
 from urllib.parse import parse_qsl
 
 from app import ids
-from app.tracking.news import Alert, News, Suppress, words
+from app.tracking.news import Alert, News, Rest, Suppress, words
 
 SOURCE: Final = "twilio"
 _ON_THE_WAY: Final = ("accepted", "scheduled", "queued", "sending", "sent")
@@ -28,18 +28,24 @@ class Failure:
     reason: str
     suppress: Suppress | None = None
     alert: bool = False
+    rest: str = ""  # `day`: nothing more today; `while`: slower
+    why: str = ""
 
 
+# US carriers count their daily limits by this clock.
+CARRIERS_ZONE: Final = "America/Los_Angeles"
+_DOUBTFUL: Final = Suppress(
+    "invalid", "marketing", after=3, note="The phone could not be reached three times in 30 days."
+)
+_DAILY_CAP: Final = Failure(
+    "carrier_busy", alert=True, rest="day", why="The daily limit of the carrier is reached."
+)
+_BUSY: Final = Failure("carrier_busy", rest="while", why="The carrier takes texts more slowly.")
 _FAILURES: Final[Mapping[str, Failure]] = {
-    "30001": Failure("carrier_busy"),
-    "30017": Failure("carrier_busy"),
-    "30022": Failure("carrier_busy"),
-    "30023": Failure("carrier_busy", alert=True),
-    "30027": Failure("carrier_busy", alert=True),
-    "30003": Failure("unreachable"),
-    "30008": Failure("unreachable"),
-    "30009": Failure("unreachable"),
-    "30410": Failure("unreachable"),
+    **dict.fromkeys(("30001", "30017", "30022"), _BUSY),
+    **dict.fromkeys(("30023", "30027"), _DAILY_CAP),
+    "30003": Failure("unreachable", _DOUBTFUL),
+    **dict.fromkeys(("30008", "30009", "30410"), Failure("undeliverable")),
     "30004": Failure("blocked", Suppress("invalid", after=2)),
     "30005": Failure("not_mobile", Suppress("invalid")),
     "30006": Failure("not_mobile", Suppress("invalid")),
@@ -90,13 +96,18 @@ def _failed(base: News, code: str) -> News:
     failure = _FAILURES.get(code, _UNKNOWN if code else _WITHOUT_CODE)
     alert = None
     if failure.alert:
-        alert = Alert(f"twilio:undelivered:{code[:12]}", f"Twilio could not deliver: code {code}")
+        kind = "daily_cap" if failure.rest == "day" else "undelivered"
+        alert = Alert(f"twilio:{kind}:{code[:12]}", f"Twilio could not deliver: code {code}")
+    rest = None
+    if failure.rest:
+        rest = Rest(code, failure.why, CARRIERS_ZONE if failure.rest == "day" else "")
     return base._replace(
         kind="failed",
         status="bounced",
         reason=failure.reason,
         suppress=failure.suppress,
         alert=alert,
+        rest=rest,
         detail={"code": code},
     )
 

@@ -1,0 +1,181 @@
+"""Texts that were handed over and of which nothing was heard: Twilio is asked.
+
+A status callback that we could not take is lost for good, so texts still `accepted` are looked up
+after an hour, a day and three days. What Twilio says is kept as a receipt, exactly as if it had
+called back, and takes the same way through suppressions and alerts. After three days the message
+gets a note that nothing more is known.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app import clock, ids, jobs
+from app.channels.base import KnownText, LooksUp
+from app.db import transaction
+from app.sending.engine import Engine
+from app.sending.safety import Checkup
+from app.tracking import events, receipts
+
+APPLY: Final = "apply_receipts"
+AT_ONCE: Final = 300  # per stage and minute
+# Without a mark (a fresh database) a stage looks back no further than this.
+LOOKS_BACK: Final = timedelta(hours=6)
+_ON_THE_WAY: Final = frozenset({"", "accepted", "scheduled", "queued", "sending", "sent"})
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Texts handed over `after` ago; the `last` one leaves a note."""
+
+    after: timedelta
+    last: bool = False
+
+    @property
+    def mark(self) -> str:
+        """The name of its mark among the checkups."""
+        return f"look up texts after {int(self.after.total_seconds()) // 3600} h"
+
+
+STAGES: Final = (
+    Stage(timedelta(hours=1)),
+    Stage(timedelta(hours=24)),
+    Stage(timedelta(hours=72), last=True),
+)
+
+
+class Silent(NamedTuple):
+    """A text that Twilio took and nothing was heard of since."""
+
+    id: int
+    handed_at: datetime
+    provider_id: str
+    attempts: int
+    test: bool
+
+
+def look(engine: Engine) -> int:
+    """One turn over all stages; answers how many texts were asked about.
+
+    Opens its own transactions: none is open while Twilio is asked.
+    """
+    return sum(_look(engine, stage) for stage in STAGES)
+
+
+def _look(engine: Engine, stage: Stage) -> int:
+    with transaction() as session:
+        began = clock.now()
+        silent = _silent(session, stage, began)
+    if not silent:
+        return 0
+    known = _ask(engine, silent)
+    # What could not be asked is asked at the next turn: the mark stays before the first of them.
+    answered = _up_to_first_gap(silent, known)
+    with transaction() as session:
+        now = clock.now()
+        _keep(session, answered, known, now)
+        if stage.last:
+            _note(session, answered, known, now)
+        if answered:
+            _mark(session, stage, answered[-1], began, now)
+    return len(answered)
+
+
+def _silent(session: Session, stage: Stage, now: datetime) -> list[Silent]:
+    mark = session.get(Checkup, stage.mark)
+    handed_at, key = now - stage.after - LOOKS_BACK, 0
+    if mark is not None:
+        handed_at, key = datetime.fromisoformat(mark.facts["handed_at"]), mark.facts["id"]
+    rows = session.execute(
+        text(
+            """
+            select id, handed_at, provider_id, attempts, test from notification
+             where status = 'accepted' and provider in ('sendgrid', 'twilio')
+               and provider = 'twilio' and provider_id is not null
+               and handed_at >= :from and (handed_at, id) > (:from, :key) and handed_at <= :to
+             order by handed_at, id limit :limit
+            """
+        ),
+        {"from": handed_at, "key": key, "to": now - stage.after, "limit": AT_ONCE},
+    )
+    return [Silent(*row) for row in rows]
+
+
+def _ask(engine: Engine, silent: Sequence[Silent]) -> dict[str, KnownText]:
+    found: dict[str, KnownText] = {}
+    for test in sorted({one.test for one in silent}):
+        carrier = engine.providers.named("twilio", test)
+        if isinstance(carrier, LooksUp):
+            found |= carrier.texts([one.provider_id for one in silent if one.test is test])
+    return found
+
+
+def _up_to_first_gap(silent: Sequence[Silent], known: Mapping[str, KnownText]) -> Sequence[Silent]:
+    for place, one in enumerate(silent):
+        if one.provider_id not in known:
+            return silent[:place]
+    return silent
+
+
+def _keep(
+    session: Session, silent: Sequence[Silent], known: Mapping[str, KnownText], now: datetime
+) -> None:
+    """Final statuses become receipts, as if Twilio had called back."""
+    for one in silent:
+        text_ = known[one.provider_id]
+        if text_.status in _ON_THE_WAY:
+            continue
+        form = {"MessageSid": one.provider_id, "MessageStatus": text_.status}
+        if text_.error:
+            form["ErrorCode"] = text_.error
+        context = {"nid": ids.encode("ntf", one.id), "att": str(one.attempts), "looked_up": True}
+        if one.test:
+            context["sandbox"] = True
+        receipts.store(session, "twilio_status", urlencode(form).encode(), context, now)
+    if silent:
+        jobs.later_once(session, APPLY)
+
+
+def _note(
+    session: Session, silent: Sequence[Silent], known: Mapping[str, KnownText], now: datetime
+) -> None:
+    """Nobody will ever say what became of these."""
+    unsettled = {one.id: known[one.provider_id].status for one in silent}
+    unsettled = {key: said for key, said in unsettled.items() if said in _ON_THE_WAY}
+    found = events.messages(session, unsettled, now)
+    events.insert(
+        session,
+        [
+            events.NewEvent(
+                found[key],
+                "processed",
+                now,
+                "twilio",
+                f"tw:unconfirmed:{key}",
+                detail={"response": _words(said)},
+            )
+            for key, said in unsettled.items()
+            if key in found
+        ],
+        now,
+    )
+
+
+def _words(said: str) -> str:
+    if not said:
+        return "Twilio knows no such text any more. Whether it arrived is unknown."
+    return f"Twilio still says {said!r} after three days. Whether it arrived is unknown."
+
+
+def _mark(session: Session, stage: Stage, last: Silent, began: datetime, now: datetime) -> None:
+    facts: dict[str, Any] = {"handed_at": last.handed_at.isoformat(), "id": last.id}
+    took = int((now - began).total_seconds() * 1000)
+    values = {"at": now, "took_ms": took, "facts": facts}
+    statement = insert(Checkup).values(name=stage.mark, **values)
+    session.execute(statement.on_conflict_do_update(index_elements=[Checkup.name], set_=values))

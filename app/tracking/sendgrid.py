@@ -91,10 +91,10 @@ def _bounce(base: News, event: Event) -> News:
     return news._replace(reason="mailbox_unknown", suppress=Suppress("bounce"))
 
 
-# Why SendGrid did not even try, and what that says about the address.
-_DROPS: Final[tuple[tuple[str, Suppress], ...]] = (
+# Why SendGrid did not even try, and what that says about the address; the first that fits counts.
+_DROPS: Final[tuple[tuple[str, Suppress | None], ...]] = (
     ("bounced", Suppress("bounce")),
-    ("invalid smtpapi", Suppress("")),
+    ("invalid smtpapi", None),  # our header, not the address
     ("invalid", Suppress("invalid")),
     ("unsubscribed", Suppress("unsubscribe", "marketing")),
     ("spam report", Suppress("complaint", "marketing")),
@@ -109,9 +109,9 @@ def _dropped(base: News, event: Event) -> News:
         reason="provider_dropped",
         detail={"response": said, "code": words(event.get("status"), 20)},
     )
-    for start, suppress in _DROPS:
-        if said.lower().startswith(start) and suppress.reason:
-            return news._replace(suppress=suppress)
+    suppress = next((rule for start, rule in _DROPS if said.lower().startswith(start)), None)
+    if suppress is not None:
+        return news._replace(suppress=suppress)
     cause = "_".join(said.lower().split()[:4]) or "unknown"
     title = f"SendGrid dropped messages: {said or 'no reason given'}"
     return news._replace(alert=Alert(f"sendgrid:dropped:{cause}", title))

@@ -4,9 +4,18 @@ Settings come from the environment; DATABASE_URL and REDIS_URL must be set (the 
 `herald web` set them to the bundled servers).
 """
 
+import contextlib
+
+from sqlalchemy.exc import SQLAlchemyError
+
 from app import log
 from app.factory import create_app
+from app.sending import installation
 from app.settings import load
 
 log.configure()
-app = create_app(load())
+_settings = load()
+app = create_app(_settings)
+# Workers and the scheduler wait for this; the console only says sooner that this is a copy.
+with app.app_context(), contextlib.suppress(SQLAlchemyError):
+    installation.begin(_settings)

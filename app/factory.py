@@ -24,7 +24,7 @@ from app import cache, jobs
 from app import log as logs
 from app.accounts import sessions
 from app.api import document, machine, operations, problems, routes
-from app.console import access, errors, pages, signin
+from app.console import access, errors, hold, pages, signin
 from app.console import routes as console_routes
 from app.db import db
 from app.errors import DomainError
@@ -143,6 +143,7 @@ def _register_doors(app: OpenAPI, settings: Settings) -> None:
     operations.register(app, limiter, settings)
     signin.limit(app, limiter)
     pages.register(app)
+    hold.register(app)
 
 
 def _limiter(app: Flask, settings: Settings) -> Limiter:

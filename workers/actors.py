@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app import clock, jobs
 from app.audience import attribute_indexes, imports
-from app.campaigns import fanout, lifecycle
+from app.campaigns import fanout, lifecycle, waiting
 from app.db import transaction
 from app.sending import dead_letters
 from app.sending.dead_letters import Cause
@@ -27,6 +27,7 @@ def register(broker: Broker, process: Process) -> None:
     _sending(broker, process)
     _background(broker, process)
     _dead_letters(broker, process)
+    _discarding(broker, process)
 
 
 def _sending(broker: Broker, process: Process) -> None:
@@ -81,6 +82,17 @@ def _background(broker: Broker, process: Process) -> None:
     def index_attributes() -> None:
         with process.app.app_context():
             attribute_indexes.ensure_used()
+
+
+def _discarding(broker: Broker, process: Process) -> None:
+    @actor(broker=broker, queue_name="background", priority=QUICK)
+    def discard_waiting() -> None:
+        with process.app.app_context():
+            jobs.begun("discard_waiting")
+        more = True
+        while more:
+            with process.app.app_context(), transaction() as session:
+                more = waiting.discard_some(session, clock.now())
 
 
 def _dead_letters(broker: Broker, process: Process) -> None:

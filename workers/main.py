@@ -41,6 +41,8 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     running = process.build()
+    if not process.ready(running, stop):
+        return
     found = running.settings
     broker = jobs.connect(found.redis_url, found.queue_prefix(), WorkerBroker)
     actors.register(broker, running)

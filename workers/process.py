@@ -2,17 +2,21 @@
 
 import os
 import socket
+import threading
 from dataclasses import dataclass
 
 from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
 
 from app import log, settings
 from app.factory import create_app
-from app.sending import engine
+from app.sending import engine, installation
 from app.sending.deliver import deliver
 from app.sending.engine import Engine
 from app.sending.leases import LeaseKeeper
 from app.settings import Settings
+
+logger = log.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,23 @@ class Process:
         """Send one batch, in an application context of its own."""
         with self.app.app_context():
             deliver(self.engine, self.leases, batch_id)
+
+
+def ready(running: Process, stop: threading.Event) -> bool:
+    """Wait until the database was reached and examined; False when told to stop before.
+
+    Nothing may be claimed before: this could be a copy that must not send.
+    """
+    while not stop.is_set():
+        try:
+            with running.app.app_context():
+                installation.begin(running.settings)
+        except SQLAlchemyError as error:
+            logger.warning("database_not_ready", error=type(error).__name__)
+            stop.wait(1.0)
+        else:
+            return True
+    return False
 
 
 def build() -> Process:

@@ -118,7 +118,8 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     running = process.build()
     log.info("scheduler_started")
-    run(running, stop)
+    if process.ready(running, stop):
+        run(running, stop)
     log.info("scheduler_stopped")
 
 

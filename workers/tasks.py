@@ -18,6 +18,7 @@ from app.sending import (
     breaker,
     domains,
     evidence,
+    installation,
     ledger,
     limits,
     mass_removal,
@@ -36,16 +37,21 @@ from workers.process import Process
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """`work(session, now)` runs every `every` seconds, in a transaction of its own."""
+    """`work(session, now)` runs every `every` seconds, in a transaction of its own.
+
+    What `sends` is left out while the installation is held.
+    """
 
     name: str
     every: float
     work: Callable[[Session, datetime], Any]
+    sends: bool = False
 
     def run(self, running: Process) -> None:
         """One turn."""
         with running.app.app_context(), transaction() as session:
-            self.work(session, clock.now())
+            if not (self.sends and installation.hold(session)):
+                self.work(session, clock.now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +61,13 @@ class SendingTask:
     name: str
     every: float
     work: Callable[[Session, Engine, datetime], Any]
+    sends: bool = False
 
     def run(self, running: Process) -> None:
         """One turn."""
         with running.app.app_context(), transaction() as session:
-            self.work(session, running.engine, clock.now())
+            if not (self.sends and installation.hold(session)):
+                self.work(session, running.engine, clock.now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +107,13 @@ def _ask_for_receipts(session: Session, now: datetime) -> None:
         jobs.later(session, "apply_receipts")
 
 
+def _go_on_discarding(session: Session, _now: datetime) -> None:
+    """Whose job was lost, or had to wait for batches of dead workers."""
+    held = installation.hold(session)
+    if held is not None and held.discarding_at is not None:
+        jobs.later_once(session, "discard_waiting")
+
+
 def _fold_counters(session: Session, _now: datetime) -> None:
     ledger.fold(session)
     fold.fold(session)
@@ -114,18 +129,20 @@ def _check_books(_settings: Settings) -> None:
 
 AHEAD: Final = timedelta(days=95)
 ALL: Final[Sequence[Task | SendingTask | Errand]] = (
-    Task("release due messages", 1, sweep.release_due),
-    Task("start due campaigns", 1, clockwork.start_due),
+    Errand("raise the counter of this place", installation.BEAT_SECONDS, installation.beat),
+    Task("release due messages", 1, sweep.release_due, sends=True),
+    Task("start due campaigns", 1, clockwork.start_due, sends=True),
     Task("close finished campaigns", 1, clockwork.close_finished),
-    Task("push stuck campaigns on", 5, clockwork.push_on),
-    SendingTask("nudge forgotten batches", 2, sweep.nudge_forgotten),
-    SendingTask("let probes go", 1, breaker.nudge_probes),
-    SendingTask("keep the pace", 0.25, turns.nudge_paced),
+    Task("push stuck campaigns on", 5, clockwork.push_on, sends=True),
+    SendingTask("nudge forgotten batches", 2, sweep.nudge_forgotten, sends=True),
+    SendingTask("let probes go", 1, breaker.nudge_probes, sends=True),
+    SendingTask("keep the pace", 0.25, turns.nudge_paced, sends=True),
     SendingTask("reap dead workers' batches", 2, sweep.reap),
     SendingErrand("look for evidence", 15, ask=evidence.look),
     SendingTask("settle unknown outcomes", 5, sweep.settle_unknown),
     SendingErrand("look up silent texts", 60, ask=reconcile.look),
     Task("apply forgotten receipts", 2, _ask_for_receipts),
+    Task("go on discarding what waits", 10, _go_on_discarding),
     Task("fold counters", 2, _fold_counters),
     SendingTask("watch providers", 5, watch.providers),
     Task("lift quiet guards", 30, mass_removal.lift_quiet),

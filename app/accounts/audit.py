@@ -43,6 +43,7 @@ AREAS: Final[Mapping[str, str]] = {
     "key": "API keys",
     "member": "Members",
     "workspace": "Settings",
+    "installation": "Holds",
     "session": "Sign-ins",
 }
 

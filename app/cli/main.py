@@ -10,6 +10,7 @@ from app.cli.books import books
 from app.cli.db import db
 from app.cli.doctor import doctor
 from app.cli.drill import drill
+from app.cli.hold import hold
 from app.cli.imports import import_people
 from app.cli.key import key
 from app.cli.member import member
@@ -61,6 +62,7 @@ for _command in (
     drill,
     doctor,
     books,
+    hold,
     assets,
 ):
     main.add_command(_command)

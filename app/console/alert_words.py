@@ -18,8 +18,10 @@ _TO_DO: Final[Mapping[str, str]] = {
     "poison": "Look into the log of the workers for the reason, then retry or discard the "
     "messages among the dead letters.",
     "dropped": "The provider refuses to send these on. Look into its activity page.",
-    "books": "Nothing is sent twice by this. Keep the details for whoever looks into it; the alert "
-    "closes when the books balance again.",
+    "books": "Keep the details for whoever looks into it. The alert closes by itself when they "
+    "balance again.",
+    "installation": "Look at what would go out. An owner releases it if this is the real one, or "
+    "discards what waits.",
     "stage": "Look whether the scheduler and the workers of this queue run, and into their logs. "
     "The alert closes when nothing waits too long any more.",
     "mass_removal": "Find out whether they are really dead: a wrong key, project or environment "
@@ -43,6 +45,7 @@ _LINKS: Final[Mapping[str, tuple[str, str]]] = {
     "failing": ("Open queues", "/queues"),
     "config_error": ("Open providers", "/providers"),
     "books": ("Open queues", "/queues"),
+    "installation": ("What would go out", "/hold"),
 }
 _STAGES: Final[Mapping[str, tuple[str, str]]] = {
     "unknown": ("Open these messages", "/messages?status=unknown"),

@@ -55,6 +55,9 @@ _WHOLE: Final[Mapping[str, str]] = {
     "session.begin": "Signed in",
     "session.end": "Signed out",
     "member.password": "Changed the own password",
+    "installation.hold": "Held everything that would be sent",
+    "installation.release": "Let Herald send again",
+    "installation.discard": "Discarded everything that waited",
     "workspace.change": "Changed the settings of the workspace",
 }
 _LONGEST: Final = 120

@@ -96,6 +96,7 @@ _OPEN_LANE: Final = """
     and not exists (
       select from campaign c where c.id = b.campaign_id and c.status = 'paused'
     )
+    and not exists (select from installation where held_at is not null)
 """
 
 

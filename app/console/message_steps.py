@@ -104,6 +104,8 @@ def _event(item: News) -> Step:
     title, icon, tone = _KINDS.get(item.kind, (words.sentence(item.kind), "info", ""))
     if item.kind in ("opened", "clicked") and item.verdict in _WHO:
         title, tone = title + _WHO[item.verdict], ""
+    if item.detail.get("unconfirmed"):
+        title, icon, tone = "Nothing more was heard", "circle-help", "warn"
     parts = [item.url or "", LOOKS.get(item.verdict_reason or "", "")]
     parts.append(str(item.detail.get("reason") or item.detail.get("response") or ""))
     return Step(title, icon, item.at, " ".join(part for part in parts if part), tone=tone)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from app.audience import devices, suppressions
 from app.audience.devices import Dead
 from app.audience.suppressions import Entry
-from app.channels.base import Concern, Outcome, Result
+from app.channels.base import Concern, Outcome
 from app.sending import mass_removal
 from app.sending.attempts import Answer
 from app.sending.facts import Row
@@ -48,16 +48,17 @@ def settle(session: Session, answered: Sequence[Answered], now: datetime) -> Non
 
 
 def _is_dead(one: Answered) -> bool:
-    result = one.answer.result
-    return result.outcome is Outcome.RECIPIENT_DEAD and _registration_is_older(one.row, result)
+    dead = one.answer.result.outcome is Outcome.RECIPIENT_DEAD
+    registered = (one.row.device or {}).get("registered_at")
+    return dead and (registered is None or bool(registered <= _dead_since(one.answer)))
 
 
-def _registration_is_older(row: Row, result: Result) -> bool:
-    """APNs says since when a token is dead: the person may have installed the app again since."""
-    registered = (row.device or {}).get("registered_at")
-    if result.registered_before is None or registered is None:
-        return True
-    return bool(registered <= result.registered_before)
+def _dead_since(answer: Answer) -> datetime:
+    """APNs says since when a token is dead; without a word of it, since the answer.
+
+    A device that was registered later is a new life of the same token.
+    """
+    return answer.result.registered_before or answer.at
 
 
 def _group(row: Row) -> Group:
@@ -76,7 +77,7 @@ def _correct_environments(session: Session, answered: Iterable[Answered]) -> Non
 
 def _retire_devices(session: Session, going: Iterable[Answered], now: datetime) -> None:
     dead = [
-        Dead(row.device_id, answer.result.code or "dead", answer.result.registered_before)
+        Dead(row.device_id, answer.result.code or "dead", _dead_since(answer))
         for row, answer in going
         if row.device_id is not None
     ]

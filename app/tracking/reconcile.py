@@ -158,7 +158,7 @@ def _note(
                 now,
                 "twilio",
                 f"tw:unconfirmed:{key}",
-                detail={"response": _words(said)},
+                detail={"response": _words(said), "unconfirmed": True},
             )
             for key, said in unsettled.items()
             if key in found

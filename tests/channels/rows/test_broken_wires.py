@@ -4,6 +4,10 @@ import time
 
 import pytest
 
+from app.channels.apns import ApnsConfig
+from app.channels.fcm import FcmConfig
+from app.channels.sendgrid import SendGridConfig
+from app.channels.twilio import TwilioConfig
 from tests.channels.messages import send
 from tests.channels.rows.carriers import (
     ACCEPTED,
@@ -47,6 +51,16 @@ def test_a_broken_answer_is_no_answer(sandbox, name, rule, outcome, taken):
     assert result.attempted
     lines = sandbox.journal(provider=name)
     assert [line["accepted"] for line in lines] == [bool(taken)]
+
+
+@pytest.mark.parametrize(
+    ("config", "seconds"),
+    [(SendGridConfig("x"), 15), (TwilioConfig("x", "y"), 15),
+     (ApnsConfig("x", "y", "z", "t"), 10), (FcmConfig("{}"), 10)],
+    ids=HTTP,
+)  # fmt: skip
+def test_the_deadline_of_a_whole_call(config, seconds):
+    assert config.deadline_s == seconds
 
 
 @pytest.mark.parametrize("name", ["twilio", "fcm"])

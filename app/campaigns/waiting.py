@@ -70,7 +70,7 @@ def summary(session: Session, now: datetime) -> Waiting:
         queued=_lots(session, _QUEUED, now),
         due=_lots(session, _DUE, now),
         later=_count(session, "status = 'held' and send_after > :now", now),
-        unknown=_count(session, "status = 'unknown'", now),
+        unknown=_count(session, "status = 'unknown' and send_after is not null", now),
         overdue=[one for one in campaigns if one.send_at and one.send_at <= now],
         scheduled=[one for one in campaigns if one.send_at and one.send_at > now],
         running=running,

@@ -40,7 +40,7 @@ def write(session: Session, claim: Claim, answers: Sequence[Answer]) -> None:
                 cast(:details as text[]), cast(:provider_ids as text[]),
                 cast(:not_befores as timestamptz[]), cast(:durations as int[])
               ) v(id, number, at, provider, outcome, code, detail, provider_id, not_before, ms)
-            on conflict (batch_id, fence, notification_id) do nothing
+            on conflict (notification_id, batch_id, fence) do nothing
             """
         ),
         {
@@ -60,17 +60,19 @@ def write(session: Session, claim: Claim, answers: Sequence[Answer]) -> None:
     )
 
 
-def of_batch(session: Session, batch_id: int, fence: int) -> dict[int, Answer]:
+def of_batch(session: Session, claim: Claim) -> dict[int, Answer]:
     """notification -> the answer that was written before the batch's worker died."""
     rows = session.execute(
         text(
             """
             select notification_id, number, provider, outcome, code, detail, provider_id,
                    not_before, duration_ms, at
-              from attempt where batch_id = :batch and fence = :fence
+              from attempt
+             where notification_id = any(cast(:ids as bigint[]))
+               and batch_id = :batch and fence = :fence
             """
         ),
-        {"batch": batch_id, "fence": fence},
+        {"ids": literal(claim.ids), "batch": claim.id, "fence": claim.fence},
     )
     return {
         row[0]: Answer(

@@ -80,7 +80,7 @@ _NEWEST: Final = """
            coalesce(n.final_at, n.accepted_at) as at
       from (
         select id, accepted_at, channel, provider, reason, final_at from notification
-         where status = 'failed' and discarded_at is null and reason = any(:reasons)
+         where dead_at is not null and discarded_at is null and reason = any(:reasons)
          order by id desc limit :limit
       ) n
       left join lateral (
@@ -111,7 +111,7 @@ def count(session: Session, limit: int = LOOKED_AT) -> int:
     """How many there are; `limit` means that many or more."""
     found = session.execute(
         text(
-            "select count(*) from (select 1 from notification where status = 'failed' "
+            "select count(*) from (select 1 from notification where dead_at is not null "
             "and discarded_at is null and reason = any(:reasons) limit :limit) dead"
         ),
         {"reasons": list(REASONS), "limit": limit},
@@ -174,7 +174,7 @@ def _keys(session: Session, cause: Cause, order: str, beyond: int | None, limit:
               left join lateral (
                 select code from attempt where notification_id = n.id order by id desc limit 1
               ) a on true
-             where n.status = 'failed' and n.discarded_at is null and n.reason = :reason
+             where n.dead_at is not null and n.discarded_at is null and n.reason = :reason
                and n.channel = :channel and coalesce(n.provider, '') = :provider
                and coalesce(a.code, '') = :code {side}
              order by n.id {order} limit :limit

@@ -46,20 +46,17 @@ class Notification(Model):
             "previous_id",
             postgresql_where=text("previous_id is not null"),
         ),
+        # Held and unknown messages by the time at which they are looked at again, and dead letters.
+        # Both columns stay empty on the usual way, whose updates so touch no index (HOT).
         Index(
-            "ix_notification_held",
+            "ix_notification_waiting",
             "send_after",
-            postgresql_where=text("status = 'held'"),
-        ),
-        Index(
-            "ix_notification_unknown",
-            "send_after",
-            postgresql_where=text("status = 'unknown'"),
+            postgresql_where=text("send_after is not null"),
         ),
         Index(
             "ix_notification_dead_letter",
             "id",
-            postgresql_where=text("status = 'failed' and discarded_at is null"),
+            postgresql_where=text("dead_at is not null and discarded_at is null"),
         ),
         # Messages to people are found through the person; this is for bare addresses.
         Index(
@@ -101,6 +98,8 @@ class Notification(Model):
     provider_id: Mapped[str | None]
     handed_at: Mapped[datetime | None]
     final_at: Mapped[datetime | None]
+    # Since when it is a dead letter; only while it has failed.
+    dead_at: Mapped[datetime | None]
     # A dead letter that staff decided to leave as it is.
     discarded_at: Mapped[datetime | None]
 
@@ -167,10 +166,7 @@ class Attempt(Model):
     """One call to a provider about one notification, and its answer. Written as answers come in."""
 
     __tablename__ = "attempt"
-    __table_args__ = (
-        Index("ix_attempt_notification_id", "notification_id"),
-        UniqueConstraint("batch_id", "fence", "notification_id"),
-    )
+    __table_args__ = (UniqueConstraint("notification_id", "batch_id", "fence"),)
 
     id: Mapped[Key]
     notification_id: Mapped[Ref]

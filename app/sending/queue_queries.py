@@ -188,7 +188,7 @@ def _held(session: Session, found: Mapping[LaneKey, Lane]) -> None:
             """
             select channel, lane, coalesce(hold_reason, ''), count(*) from (
               select channel, lane, hold_reason from notification
-               where status = 'held' order by send_after limit :limit
+               where status = 'held' and send_after is not null order by send_after limit :limit
             ) held group by 1, 2, 3
             """
         ),

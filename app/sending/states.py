@@ -60,6 +60,7 @@ _MOVE: Final = """
       send_after = case when f.ok then v.send_after else n.send_after end,
       hold_reason = case when f.ok then v.hold_reason else n.hold_reason end,
       final_at = case when f.ok and v.status <> all(:open) then v.at else n.final_at end,
+      dead_at = case when not f.ok then n.dead_at when v.status = 'failed' then v.at end,
       attempts = greatest(n.attempts, coalesce(v.attempts, 0)),
       provider = coalesce(v.provider, n.provider),
       provider_id = coalesce(v.provider_id, n.provider_id),

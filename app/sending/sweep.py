@@ -152,7 +152,7 @@ def _settle_dispatched(
     session: Session, engine: Engine, claim: Claim, provider: str, now: datetime
 ) -> None:
     """Answers that were written down count; the rest was in the air and has no answer."""
-    answers = attempts.of_batch(session, claim.id, claim.fence)
+    answers = attempts.of_batch(session, claim)
     rows = [row for row in load(session, claim, current(session), now) if row.status == "queued"]
     lost = [
         Answer(row.id, row.attempts + 1, provider, _WORKER_DIED, now)

@@ -67,10 +67,11 @@ def test_a_paused_queue_says_by_whom_and_is_not_called_slow(house: House) -> Non
 def test_held_messages_are_told_by_their_reason_and_time(house: House) -> None:
     house.sandbox.fault("sendgrid", answer={"status": 500})
     people(house, 2)
+    now = datetime.now(UTC)
     house.deliver_all()
     with transaction() as session:
         held = lane(session, "email.transactional")
-        due = queue_queries.retries_due(session, datetime.now(UTC))
+        due = queue_queries.retries_due(session, now)
         health = provider_queries.health(session, datetime.now(UTC))["sendgrid"]
     assert held.held == {"retry": 2}
     assert (held.retrying, held.planned, held.failed) == (2, 0, 2)

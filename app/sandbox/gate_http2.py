@@ -8,7 +8,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import DataReceived, Event, RequestReceived, StreamEnded
-from h2.settings import SettingCodes
+from h2.settings import SettingCodes, Settings
 
 from app.sandbox.gate_http1 import trickle
 from app.sandbox.reply import Reply
@@ -39,7 +39,14 @@ class Http2:
         self._tasks: set[asyncio.Task[None]] = set()
         config = H2Configuration(client_side=False, header_encoding="utf-8")
         self._h2 = H2Connection(config)
-        self._h2.local_settings[SettingCodes.MAX_CONCURRENT_STREAMS] = max_streams
+        # Before the preface: what is changed later is not in the first SETTINGS frame.
+        self._h2.local_settings = Settings(
+            client=False,
+            initial_values={
+                SettingCodes.MAX_CONCURRENT_STREAMS: max_streams,
+                SettingCodes.MAX_HEADER_LIST_SIZE: H2Connection.DEFAULT_MAX_HEADER_LIST_SIZE,
+            },
+        )
         self._h2.initiate_connection()
         self._flush()
 

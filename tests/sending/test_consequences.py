@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy import text as text_of
 
 from app import settings as herald_settings
 from app.alerts.models import Incident
@@ -290,6 +291,23 @@ def test_tokens_of_another_project_are_told_above_one_in_a_hundred(house: House)
     push_to_all(house, "android")
     assert living("android") == 0
     assert "fcm:mismatch" in incidents()
+
+
+def test_one_token_of_another_project_among_hundreds_is_no_incident(house: House) -> None:
+    with transaction() as session:
+        session.execute(
+            text_of(
+                """
+                insert into attempt (notification_id, batch_id, fence, number, at, provider,
+                                     outcome, detail, duration_ms)
+                select n, -n, 1, 1, now(), 'fcm', 'accepted', '', 0 from generate_series(1, 200) n
+                """
+            )
+        )
+    owners(house, 1, "android", "not-registered-here-", 40)
+    push_to_all(house, "android")
+    assert living("android") == 0
+    assert incidents() == {}
 
 
 def test_a_relay_that_does_not_understand_us_is_told(house: House, by_smtp: Engine) -> None:

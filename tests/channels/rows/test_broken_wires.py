@@ -1,6 +1,7 @@
 """Rules that hold for every HTTP provider: broken wires, broken answers, deadlines, waits."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -149,3 +150,23 @@ def test_retry_after(sandbox, name, status, wait):
         assert result.not_before is None
     else:
         assert seconds_until(result) == pytest.approx(seconds, abs=4)
+
+
+@pytest.mark.parametrize("name", PUSH)
+def test_one_stream_at_a_time_carries_them_all(sandbox, name):
+    sandbox.control("gate", {"max_streams": 1})
+    messages = [replace(SAMPLES[name], ref=f"ntf_{number:013}") for number in range(20)]
+    results = send(carrier(name, sandbox, sandbox.gate_url), *messages)
+    assert {result.outcome for result in results} == {ACCEPTED}
+    assert len(sandbox.journal()) == 20
+
+
+@pytest.mark.parametrize("name", HTTP)
+def test_a_rate_limit_closes_the_lane_and_costs_the_others_no_try(sandbox, name):
+    sandbox.fault(name, fault="rate_limit", per_second=1)
+    answer = carrier(name, sandbox)
+    first = send(answer, SAMPLES[name])
+    rest = send(answer, *[replace(SAMPLES[name], attempt=number) for number in range(2, 40)])
+    assert first[0].outcome is ACCEPTED
+    assert THROTTLED in {result.outcome for result in rest}
+    assert {result.outcome for result in rest} <= {ACCEPTED, THROTTLED, RETRY}

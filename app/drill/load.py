@@ -44,7 +44,7 @@ class Load:
             time.sleep(0.02)
 
     def wait(self) -> None:
-        """Until every call was answered or given up. Raises HTTPError for one that was refused."""
+        """Until every call was answered or given up. Raises RefusedError."""
         self._sending.finish()
 
     def _send_all(self) -> None:

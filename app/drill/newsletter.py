@@ -1,7 +1,6 @@
 """A campaign among the load, from its draft to the rows of its fan-out."""
 
 import time
-import urllib.error
 import uuid
 from typing import Final
 
@@ -9,7 +8,7 @@ import psycopg
 
 from app import ids
 from app.drill.background import Background
-from app.drill.client import AGAIN, NO_ANSWER, Client
+from app.drill.client import AGAIN, NO_ANSWER, Client, RefusedError
 from app.drill.house import House
 from app.drill.load import CONTENT, NEWS
 
@@ -87,7 +86,7 @@ class Newsletter:
         """Once launched it is no draft any more: a launch whose answer was lost says 409."""
         try:
             self._client.call(path, {}, uuid.uuid4().hex)
-        except urllib.error.HTTPError as refused:
+        except RefusedError as refused:
             if refused.code not in AGAIN:
                 raise
             return refused.code == 409

@@ -39,6 +39,7 @@ def message(app: Flask, status: str = "delivered", **fields: Any) -> str:
             "address": ann.email,
             "handed_at": at + timedelta(seconds=2) if status in ("accepted", "delivered") else None,
             "final_at": at + timedelta(seconds=5) if status not in ("queued", "held") else None,
+            "dead_at": at + timedelta(seconds=5) if status == "failed" else None,
             **fields,
         }
         row = Notification(status=status, **values)

@@ -29,9 +29,8 @@ def keep_copy(app: Flask, public_id: str) -> None:
         key = log.key(public_id)
         row = session.scalars(select(Notification).where(Notification.id == key)).one()
         batch = session.scalar(select(Attempt.batch_id).where(Attempt.notification_id == key))
-        limits = rules.current(session)
-        between = (row.accepted_at, row.accepted_at)
-        rows = facts.load(session, [key], row.channel, between, limits, row.accepted_at)
+        some = facts.Some([key], row.channel, row.accepted_at, row.accepted_at)
+        rows = facts.load(session, some, rules.current(session), row.accepted_at)
         copies.keep(session, batch or 0, rows, row.accepted_at)
 
 

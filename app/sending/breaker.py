@@ -163,20 +163,63 @@ def parked(session: Session, engine: Engine) -> Mapping[str, ProviderAccount]:
 def nudge_probes(session: Session, engine: Engine, now: datetime) -> None:
     """Where a probe may go and something waits, ask for one batch: its first message is it."""
     for provider, account in troubled(session).items():
-        if account.probe_at is not None and account.probe_at > now:
-            continue
-        row = session.execute(
-            text(
-                """
-                select id, channel, lane from batch
-                 where state = 'pending' and channel = any(:channels) and not test
-                 order by lane, nudged_at limit 1
-                """
-            ),
-            {"channels": engine.providers.channels(provider)},
-        ).one_or_none()
-        if row is not None:
-            jobs.enqueue_after_commit(session, [jobs.deliver(*row)])
+        if account.probe_at is None or account.probe_at <= now:
+            _ask_for_one(session, engine.providers.channels(provider))
+
+
+def try_now(session: Session, engine: Engine, provider: str, now: datetime) -> bool:
+    """Let a probe go at once, whatever the time of the next one was.
+
+    When no batch waits, a retry comes forward. False: nothing waits for this provider, so the
+    next message will be the probe.
+    """
+    session.execute(
+        text(
+            "update provider_account set probe_at = :now "
+            "where provider = :provider and open_since is not null"
+        ),
+        {"provider": provider, "now": now},
+    )
+    if _ask_for_one(session, engine.providers.channels(provider)):
+        return True
+    brought = session.execute(
+        text(
+            """
+            update notification set send_after = :now where (id, accepted_at) = (
+              select n.id, n.accepted_at from notification n
+               where n.status = 'held' and n.provider = :provider
+                 and n.hold_reason in ('retry', 'throttled', 'provider_setup')
+                 and not exists (select from attempt a
+                                  where a.notification_id = n.id and a.not_before > :now)
+                 and not exists (select from campaign c
+                                  where c.id = n.campaign_id and c.status = 'paused')
+               order by n.send_after limit 1 for update of n skip locked)
+            """
+        ),
+        {"provider": provider, "now": now},
+    )
+    return bool(brought.rowcount)  # type: ignore[attr-defined]
+
+
+def _ask_for_one(session: Session, channels: Sequence[str]) -> bool:
+    """Ask for a batch that may go, patient ones first. False: nothing waits."""
+    row = session.execute(
+        text(
+            """
+            select b.id, b.channel, b.lane from batch b
+             where b.state = 'pending' and b.channel = any(:channels) and not b.test
+               and not exists (select from lane_state l where l.channel = b.channel
+                                and l.lane = b.lane and l.paused_at is not null)
+               and not exists (select from campaign c
+                                where c.id = b.campaign_id and c.status = 'paused')
+             order by b.lane, b.nudged_at limit 1
+            """
+        ),
+        {"channels": list(channels)},
+    ).one_or_none()
+    if row is not None:
+        jobs.enqueue_after_commit(session, [jobs.deliver(*row)])
+    return row is not None
 
 
 def troubled(session: Session) -> Mapping[str, ProviderAccount]:

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app import jobs
-from app.sending import pace
+from app.sending import breaker, pace
 from app.sending.engine import Engine
 
 # Batches of one campaign that may be in hand at once, over all processes.
@@ -67,7 +67,11 @@ def next_batch(session: Session, channel: str, now: datetime) -> int | None:
 
 
 def nudge_paced(session: Session, engine: Engine, now: datetime) -> None:
-    """Ask for as many batches as every limit lets through again, codes before campaigns."""
+    """Ask for as many batches as every limit lets through again, codes before campaigns.
+
+    Not for those of paused queues and campaigns, and not while their providers are down.
+    """
+    parked = list(breaker.parked(session, engine))
     for key, room in pace.due(session, now).items():
         kind, name = key.split(":", 1)
         rows = session.execute(
@@ -75,6 +79,7 @@ def nudge_paced(session: Session, engine: Engine, now: datetime) -> None:
             {
                 "campaigns": [int(name)] if kind == "campaign" else [],
                 "channels": engine.providers.channels(name) if kind == "provider" else [],
+                "parked": parked,
                 "room": room,
             },
         )
@@ -86,8 +91,13 @@ _WAITING: Final = """
     select id, channel, lane, size,
            sum(size) over (order by lane desc, nudged_at, id) - size as before
       from (
-        select id, channel, lane, nudged_at, cardinality(ids) as size from batch
+        select id, channel, lane, nudged_at, cardinality(ids) as size from batch b
          where state = 'pending' and (campaign_id = any(:campaigns) or channel = any(:channels))
+           and channel <> all(:parked)
+           and not exists (select from lane_state l where l.channel = b.channel
+                            and l.lane = b.lane and l.paused_at is not null)
+           and not exists (select from campaign c
+                            where c.id = b.campaign_id and c.status = 'paused')
          order by lane desc, nudged_at, id limit 100
       ) first
   ) counted where before < :room

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
+from app import jobs
 from app import settings as herald_settings
 from app.channels.registry import Registry
 from app.db import transaction
-from app.sending import breaker, deliver
+from app.sending import breaker, control, deliver
 from app.sending.engine import Engine
 from app.sending.health import Health
 from app.sending.leases import LeaseKeeper
@@ -155,6 +156,57 @@ def test_a_refused_probe_shows_that_the_provider_is_well(house: House) -> None:
     house.probe_may_go("sendgrid")
     house.deliver_all()
     assert not is_open()
+
+
+def try_now(house: House) -> bool:
+    """As the button does."""
+    with transaction() as session:
+        return breaker.try_now(session, house.engine, "sendgrid", datetime.now(UTC))
+
+
+def test_trying_now_does_not_wait_for_the_next_probe(house: House) -> None:
+    house.sandbox.fault("sendgrid", answer={"status": 500})
+    accept(house)
+    house.deliver_all()
+    house.sandbox.reset()
+    before = tries()
+    house.deliver_all()
+    assert tries() == before
+    assert try_now(house)
+    house.deliver_all()
+    assert not is_open()
+
+
+def test_trying_now_brings_a_retry_forward_when_nothing_else_waits(house: House) -> None:
+    house.sandbox.fault("sendgrid", answer={"status": 500})
+    accept(house, 5)
+    house.deliver_all()
+    house.sandbox.reset()
+    assert is_open()
+    assert statuses() == {"held": 5}
+    assert try_now(house)
+    house.sweep(datetime.now(UTC))
+    house.deliver_all()
+    assert statuses()["accepted"] == 1
+    assert not is_open()
+
+
+def test_trying_now_says_that_nothing_waits(house: House) -> None:
+    with transaction() as session:
+        session.add(ProviderAccount(provider="sendgrid", open_since=datetime.now(UTC)))
+    assert not try_now(house)
+
+
+def test_a_probe_is_not_asked_of_a_paused_queue(house: House) -> None:
+    house.sandbox.fault("sendgrid", answer={"status": 500})
+    accept(house)
+    house.deliver_all()
+    house.probe_may_go("sendgrid")
+    waiting = jobs.waiting("email.transactional")
+    with transaction() as session:
+        control.pause_lane(session, "email", "transactional", "Sam", datetime.now(UTC))
+        breaker.nudge_probes(session, house.engine, datetime.now(UTC))
+    assert jobs.waiting("email.transactional") == waiting
 
 
 def test_wrong_credentials_open_it_at_once(house: House) -> None:

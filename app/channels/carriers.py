@@ -19,7 +19,10 @@ _SETTINGS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """One channel's provider. `sandbox`: nothing leaves the machine. `variable` configures it."""
+    """A provider of a channel. `sandbox`: nothing leaves the machine. `variable` configures it.
+
+    `place` is its turn: 0 is asked first, the next steps in while it fails.
+    """
 
     channel: str
     provider: str
@@ -27,17 +30,31 @@ class Carrier:
     sandbox: bool
     variable: str
     host: str
+    place: int = 0
 
 
 def carriers(settings: Settings) -> list[Carrier]:
-    """One per channel, in the order of the console."""
-    return [carrier(settings, channel) for channel in CHANNELS]
+    """One per channel and provider, in the order of the console and of their turns."""
+    return [
+        _carrier(settings, channel, provider, place)
+        for channel in CHANNELS
+        for place, provider in enumerate(_providers(settings, channel))
+    ]
 
 
 def carrier(settings: Settings, channel: str) -> Carrier:
-    """The provider of one channel. Raises KeyError for any other word."""
-    email = channel == "email"
-    provider = settings.providers.email_provider if email else _PROVIDER[channel]
+    """The first provider of one channel. Raises KeyError for any other word."""
+    return _carrier(settings, channel, _providers(settings, channel)[0], 0)
+
+
+def _providers(settings: Settings, channel: str) -> list[str]:
+    if channel != "email":
+        return [_PROVIDER[channel]]
+    chosen = (settings.providers.email_provider, settings.providers.email_second)
+    return [name for name in chosen if name]
+
+
+def _carrier(settings: Settings, channel: str, provider: str, place: int) -> Carrier:
     credential, address = _SETTINGS[provider]
     value = getattr(settings.providers, credential)
     return Carrier(
@@ -47,6 +64,7 @@ def carrier(settings: Settings, channel: str) -> Carrier:
         sandbox=bool(value) and value == getattr(settings.sandbox, credential),
         variable=credential.upper(),
         host=_host(getattr(settings.providers, address)),
+        place=place,
     )
 
 

@@ -48,6 +48,7 @@ _VERBS: Final[Mapping[str, str]] = {
     "export": "Exported",
     "send": "Sent",
     "test": "Sent a test of",
+    "try": "Tried",
     "role": "Changed the role of",
     "reset_password": "Gave a one-time password to",
 }

@@ -17,7 +17,6 @@ from app.console import access, campaign_table, composer, filters, forms, pages
 from app.db import transaction
 from app.errors import Conflict, Invalid
 
-RATE: Final = "messages per second"
 blueprint: Final = Blueprint("campaign_acts", __name__, url_prefix="/campaigns/<public_id>")
 
 
@@ -56,9 +55,9 @@ def rate(public_id: str) -> AnyResponse:
         chosen = forms.per_second("rate")
         with transaction() as session:
             campaign = composer.find(session, public_id)
-            before = {RATE: campaign.rate}
+            before = {forms.PER_SECOND: campaign.rate}
             lifecycle.set_rate(session, campaign.id, chosen, now)
-            detail = audit.changes(before, {RATE: chosen})
+            detail = audit.changes(before, {forms.PER_SECOND: chosen})
             if detail:
                 audit.record(session, access.actor(), "campaign.change", campaign.name, detail, now)
     except Invalid as refused:

@@ -10,6 +10,7 @@ from flask import Response, request
 from app.errors import Invalid
 from app.sending import pace
 
+PER_SECOND: Final = "messages per second"  # in the audit trail
 _NOT_PLACES: Final = ("Etc/", "SystemV/", "US/", "Brazil/", "Canada/", "Chile/", "Mexico/")
 
 

@@ -1,8 +1,10 @@
-"""Providers: who carries each channel, how it has been answering, and a test of it."""
+"""Providers: who carries each channel, how it has been answering, its limit, and a test of it."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
-from flask import Blueprint, Response, current_app, g, url_for
+from flask import Blueprint, Response, current_app, flash, g, url_for
 from flask_login import current_user
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
@@ -10,22 +12,19 @@ from werkzeug.wrappers import Response as AnyResponse
 from app import clock
 from app.accounts import audit
 from app.audience import topics
-from app.channels.carriers import CHANNELS, Carrier, carrier, carriers
-from app.console import access, forms, pages
+from app.channels.carriers import CHANNELS, carrier, carriers
+from app.console import access, forms, pages, provider_cards
+from app.console.filters import plural
 from app.console.typed_recipient import recipient
 from app.db import transaction
-from app.errors import Invalid, NotFound
-from app.sending import breaker, provider_queries
+from app.errors import Conflict, Invalid, NotFound
+from app.sending import breaker, engine, pace
 from app.sending.accept import accept
-from app.sending.provider_queries import Health
 from app.sending.requests import AcceptedMessage, Caller, SendRequest
-from app.sending.verdict import PROVIDERS
 from app.settings import Settings
 from app.tracking import receipts
 
 blueprint = Blueprint("providers", __name__, url_prefix="/providers")
-# Below this many answers a rate says nothing.
-ENOUGH: Final = 20
 _WEBHOOKS: Final = {
     "sendgrid": ("SendGrid events", "/hooks/sendgrid"),
     "twilio_status": ("Twilio status callbacks", "/hooks/twilio/status"),
@@ -37,27 +36,82 @@ _TEXT: Final = "This is a test from Herald, sent by {name}. Nothing needs to be 
 @blueprint.get("")
 @access.allow("providers.edit")
 def index() -> Response:
-    """One card per channel."""
-    now = clock.now()
-    settings: Settings = current_app.config["HERALD"]
+    """One card per provider."""
     with transaction() as session:
-        health = provider_queries.health(session, now)
-        hours = provider_queries.last_hours(session, now)
-        troubled = breaker.troubled(session)
-        waiting = receipts.waiting(session)
-    return pages.page(
+        return _page(session)
+
+
+@blueprint.post("/<provider>/try-now")
+@access.allow("providers.edit")
+def try_now(provider: str) -> AnyResponse:
+    """Let one message find out whether the provider is well again."""
+    now = clock.now()
+    name = _known(provider)
+    with transaction() as session:
+        if provider not in breaker.troubled(session):
+            raise Conflict(f"{name} is well: messages go to it as usual.")
+        asked = breaker.try_now(session, engine.current(), provider, now)
+        audit.record(session, access.actor(), "provider.try", provider, None, now)
+    if asked:
+        flash(f"Trying {name} now. Load the page again in a few seconds.", "done")
+    else:
+        flash(f"Nothing waits for {name}. The next message tries it.", "done")
+    return pages.go(url_for("providers.index"))
+
+
+@blueprint.post("/<provider>/limit")
+@access.allow("providers.edit")
+def limit(provider: str) -> AnyResponse:
+    """At most so many messages per second through this account; empty: no limit."""
+    now = clock.now()
+    name = _known(provider)
+    try:
+        rate = forms.per_second("rate")
+        with transaction() as session:
+            _limit(session, provider, rate, now)
+    except Invalid as refused:
+        with transaction() as session:
+            return _page(session, {provider: (forms.text("rate"), refused.message)}, 422)
+    most = f"At most {plural(rate, 'message')} per second" if rate else "No limit"
+    flash(f"{most} for {name}.", "done")
+    return pages.go(url_for("providers.index"))
+
+
+def _limit(session: Session, provider: str, rate: int | None, now: datetime) -> None:
+    """Set it, and write down what changed. Raises Invalid."""
+    wrong = pace.problems(rate, "/rate")
+    if wrong:
+        raise Invalid(wrong)
+    key = pace.of_provider(provider)
+    before = pace.rates(session, [key]).get(key)
+    pace.limit(session, key, rate)
+    if rate is None:
+        channels = engine.current().providers.channels(provider)
+        pace.no_more(session, channels=channels)
+    detail = audit.changes({forms.PER_SECOND: before}, {forms.PER_SECOND: rate})
+    if detail:
+        audit.record(session, access.actor(), "provider.change", provider, detail, now)
+
+
+def _known(provider: str) -> str:
+    """The name of a provider that has a card. Raises NotFound."""
+    settings: Settings = current_app.config["HERALD"]
+    if provider not in {one.provider for one in carriers(settings) if one.configured}:
+        raise NotFound("There is no such provider.")
+    return provider_cards.name(provider)
+
+
+def _page(
+    session: Session, refused: Mapping[str, tuple[str, str]] | None = None, status: int = 200
+) -> Response:
+    """`refused`: provider -> what was typed as its limit, and what is wrong with it."""
+    settings: Settings = current_app.config["HERALD"]
+    waiting = receipts.waiting(session)
+    answer = pages.page(
         "providers/index.html",
-        rows=[
-            {
-                "carrier": one,
-                "name": _name(one),
-                "health": health.get(one.provider),
-                "state": _state(one, health.get(one.provider), one.provider in troubled),
-                "trouble": troubled.get(one.provider),
-                "last_hour": hours.get(one.channel),
-            }
-            for one in carriers(settings)
-        ],
+        rows=provider_cards.cards(session, settings, clock.now()),
+        refused=refused or {},
+        errors={f"rate-{key}": message for key, (_, message) in (refused or {}).items()},
         webhooks=[
             {"label": label, "path": path, "waiting": waiting.get(name, 0)}
             for name, (label, path) in _WEBHOOKS.items()
@@ -66,6 +120,8 @@ def index() -> Response:
         sandbox_url=settings.sandbox_url,
         me=current_user.email,
     )
+    answer.status_code = status
+    return answer
 
 
 @blueprint.post("/<channel>/test")
@@ -111,20 +167,3 @@ def _content(channel: str, text: str) -> dict[str, Any]:
     if channel == "email":
         return {"subject": "A test from Herald", "text": text}
     return {"body": text} if channel == "sms" else {"title": "Herald", "body": text}
-
-
-def _state(one: Carrier, health: Health | None, troubled: bool) -> str:
-    """A word of `words.OTHER`."""
-    if not one.configured or troubled:
-        return "down"
-    if health and health.answers >= ENOUGH and health.failed * 2 > health.answers:
-        return "down"
-    if health and health.answers >= ENOUGH and health.accepted < 0.95 * health.answers:
-        return "slow"
-    return "sandbox" if one.sandbox else "connected"
-
-
-def _name(one: Carrier) -> str:
-    provider = PROVIDERS[one.provider].replace("The m", "M")
-    service = {"apns": " Push Notification service", "fcm": " Firebase Cloud Messaging"}
-    return provider + service.get(one.provider, "")

@@ -1,10 +1,13 @@
 """Queues, dead letters, alerts and providers."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from markupsafe import escape
 from sqlalchemy import select
 
 from app import ids
@@ -12,7 +15,8 @@ from app.accounts.models import AuditEntry
 from app.alerts import incidents
 from app.alerts.models import Incident
 from app.db import transaction
-from app.sending.models import LaneState, Notification
+from app.sending import engine, pace
+from app.sending.models import LaneState, Notification, ProviderAccount
 from tests.console import log
 from tests.support.members import SignIn
 
@@ -162,6 +166,116 @@ def test_providers_that_are_missing_say_which_setting_they_want(developer: Flask
     for name in ("SENDGRID_API_KEY", "TWILIO_ACCOUNT_SID", "APNS_KEY", "FCM_SERVICE_ACCOUNT"):
         assert name in page
     assert "http://herald.test/hooks/sendgrid" in page
+
+
+@pytest.fixture
+def carried(app: Flask) -> Iterator[Flask]:
+    """SendGrid carries e-mail, and a mail server steps in."""
+    before = app.config["HERALD"]
+    chosen = replace(
+        before.providers,
+        sendgrid_api_key="SG.key",
+        email_second="smtp",
+        smtp_url="smtp://relay.example.com:587",
+    )
+    app.config["HERALD"] = replace(before, providers=chosen)
+    engine.init_app(app, app.config["HERALD"])
+    yield app
+    app.config["HERALD"] = before
+    engine.init_app(app, before)
+
+
+def trouble(app: Flask, provider: str = "sendgrid") -> None:
+    with app.app_context(), transaction() as session:
+        found = ProviderAccount(
+            provider=provider,
+            open_since=NOW,
+            cause="failing",
+            code="503",
+            detail="Service Unavailable",
+            probe_at=NOW + timedelta(days=900),
+        )
+        session.add(found)
+
+
+def next_try(app: Flask, provider: str = "sendgrid") -> datetime | None:
+    with app.app_context(), transaction() as session:
+        return session.get_one(ProviderAccount, provider).probe_at
+
+
+def rates(app: Flask) -> dict[str, int]:
+    with app.app_context(), transaction() as session:
+        return pace.rates(session, [pace.of_provider("sendgrid"), pace.of_provider("smtp")])
+
+
+def test_a_provider_in_trouble_says_why_and_who_steps_in(
+    carried: Flask, developer: FlaskClient
+) -> None:
+    page = developer.get("/providers").text
+    assert "While it fails, e-mail would go by Mail server." in page
+    assert "Steps in while SendGrid fails." in page
+    assert "Try now" not in page
+    trouble(carried)
+    page = developer.get("/providers").text
+    assert "It keeps failing." in page
+    assert "503 Service Unavailable" in page
+    assert "While it fails, e-mail goes by Mail server." in page
+    assert "Carries e-mail now, while SendGrid fails." in page
+    trouble(carried, "smtp")
+    assert "What would go this way waits. Nothing is lost." in developer.get("/providers").text
+
+
+def test_trying_now_moves_the_next_try_and_is_written_down(
+    carried: Flask, developer: FlaskClient
+) -> None:
+    assert developer.post("/providers/sendgrid/try-now").status_code == 409
+    trouble(carried)
+    answer = developer.post("/providers/sendgrid/try-now", follow_redirects=True)
+    assert "Nothing waits for SendGrid. The next message tries it." in answer.text
+    found = next_try(carried)
+    assert found is not None
+    assert found <= datetime.now(UTC)
+    assert "provider.try" in actions(carried)
+    assert developer.post("/providers/carrier-pigeon/try-now").status_code == 404
+
+
+def test_a_limit_of_a_provider_is_set_changed_and_removed(
+    carried: Flask, developer: FlaskClient
+) -> None:
+    developer.post("/providers/sendgrid/limit", data={"rate": "100"})
+    developer.post("/providers/smtp/limit", data={"rate": "100000"})
+    assert rates(carried) == {"provider:sendgrid": 100, "provider:smtp": 100_000}
+    assert 'value="100"' in developer.get("/providers").text
+    answer = developer.post("/providers/sendgrid/limit", data={"rate": " "}, follow_redirects=True)
+    assert "No limit for SendGrid." in answer.text
+    assert rates(carried) == {"provider:smtp": 100_000}
+    assert actions(carried).count("provider.change") == 3
+    assert developer.post("/providers/carrier-pigeon/limit").status_code == 404
+
+
+@pytest.mark.parametrize("typed", ["0", "-1", "1.5", "1000000000", "100001", "many", '"><b>'])
+def test_a_limit_that_is_none_is_refused_at_its_field(
+    carried: Flask, developer: FlaskClient, typed: str
+) -> None:
+    answer = developer.post("/providers/smtp/limit", data={"rate": typed})
+    assert answer.status_code == 422
+    assert "Enter messages per second as a whole number from 1 to 100,000" in answer.text
+    assert 'href="#f-rate-smtp"' in answer.text
+    assert f'value="{escape(typed)}"' in answer.text
+    assert rates(carried) == {}
+
+
+def test_who_may_not_change_providers_changes_no_limit(
+    carried: Flask, signed_in: SignIn, developer: FlaskClient
+) -> None:
+    trouble(carried)
+    for role in ("marketer", "support", "viewer"):
+        client = signed_in(role)
+        assert client.post("/providers/sendgrid/limit", data={"rate": "5"}).status_code == 403
+        assert client.post("/providers/sendgrid/try-now").status_code == 403
+    del developer.environ_base["HTTP_X_CSRFTOKEN"]
+    assert developer.post("/providers/sendgrid/limit", data={"rate": "5"}).status_code == 400
+    assert rates(carried) == {}
 
 
 def test_a_provider_test_is_a_message_like_any_other(app: Flask, developer: FlaskClient) -> None:

@@ -81,6 +81,7 @@ def app(built_app: Flask, database: Database, valkey: "redis.Redis") -> Iterator
     with built_app.app_context():
         buffer().flush()
         db.session.remove()
+        db.engine.dispose()  # other tests copy the database, which must be alone then
 
 
 @pytest.fixture

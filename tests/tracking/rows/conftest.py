@@ -131,6 +131,8 @@ class Town:
 
 
 @pytest.fixture
-def town(house: House) -> Town:
+def town(house: House) -> Iterator[Town]:
     """A small workspace whose messages are sent with Herald's real address in them."""
-    return Town(replace(house, engine=engines.build(house.app.config["HERALD"], "test")))
+    yield Town(replace(house, engine=engines.build(house.app.config["HERALD"], "test")))
+    db.session.remove()
+    db.engine.dispose()  # other tests copy the database, which must be alone then

@@ -1,6 +1,8 @@
 """`herald bench`: measuring."""
 
 import json
+import signal
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -48,6 +50,7 @@ def _print(as_json: bool, measure: Callable[[], Mapping[str, Any]]) -> None:
     from app.bench.figures import NotReal
     from app.bench.table import lines
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # a stop removes the scratch folder too
     try:
         found = measure()
     except NotReal as error:
@@ -226,7 +229,7 @@ def person(log_rows: int, runs: int, as_json: bool) -> None:
     type=click.Choice(["small", "full"]),
     default="small",
     show_default=True,
-    help="Sizes: small takes about a quarter of an hour, full some hours.",
+    help="Sizes: small to see that all works, full for docs/performance.md.",
 )
 def everything(scale: str) -> None:
     """Run every benchmark and print a Markdown table, as in docs/performance.md."""

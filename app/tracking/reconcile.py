@@ -71,9 +71,10 @@ def look(engine: Engine) -> int:
 def _look(engine: Engine, stage: Stage) -> int:
     with transaction() as session:
         began = clock.now()
-        silent = _silent(session, stage, began)
-    if not silent:
-        return 0
+        silent = due(session, stage, began)
+        if not silent:  # so that the next look begins here
+            _mark(session, stage, began - stage.after, 0, began)
+            return 0
     known = _ask(engine, silent)
     # What could not be asked is asked at the next turn: the mark stays before the first of them.
     answered = _up_to_first_gap(silent, known)
@@ -83,11 +84,13 @@ def _look(engine: Engine, stage: Stage) -> int:
         if stage.last:
             _note(session, answered, known, now)
         if answered:
-            _mark(session, stage, answered[-1], began, now)
+            last = answered[-1]
+            _mark(session, stage, last.handed_at, last.id, began)
     return len(answered)
 
 
-def _silent(session: Session, stage: Stage, now: datetime) -> list[Silent]:
+def due(session: Session, stage: Stage, now: datetime) -> list[Silent]:
+    """The texts this stage asks about next, oldest first."""
     mark = session.get(Checkup, stage.mark)
     handed_at, key = now - stage.after - LOOKS_BACK, 0
     if mark is not None:
@@ -173,8 +176,10 @@ def _words(said: str) -> str:
     return f"Twilio still says {said!r} after three days. Whether it arrived is unknown."
 
 
-def _mark(session: Session, stage: Stage, last: Silent, began: datetime, now: datetime) -> None:
-    facts: dict[str, Any] = {"handed_at": last.handed_at.isoformat(), "id": last.id}
+def _mark(session: Session, stage: Stage, handed_at: datetime, key: int, began: datetime) -> None:
+    """What was handed over until then (at that moment: up to that key) has been asked about."""
+    facts: dict[str, Any] = {"handed_at": handed_at.isoformat(), "id": key}
+    now = clock.now()
     took = int((now - began).total_seconds() * 1000)
     values = {"at": now, "took_ms": took, "facts": facts}
     statement = insert(Checkup).values(name=stage.mark, **values)

@@ -68,11 +68,21 @@ def test_within_the_first_hour_it_is_not_asked(house: House) -> None:
     assert settle(house) == 0
 
 
-def test_it_is_asked_once_per_stage(house: House) -> None:
-    hand_over(house)
+@pytest.mark.parametrize("hours", [1.1, 25, 73])
+def test_it_is_asked_once_per_stage(house: House, hours: float) -> None:
+    hand_over(house, hours)
     assert [settle(house), settle(house)] == [1, 0]
-    hand_over(house, 25)
-    assert [settle(house), settle(house)] == [1, 0]
+
+
+def test_a_turn_without_anything_to_ask_moves_on(house: House) -> None:
+    assert settle(house) == 0
+    key = hand_over(house, 0.5)
+    age(key, 0.99)
+    assert settle(house) == 0
+    later = clock.now() + timedelta(minutes=2)
+    with transaction() as session:
+        found = reconcile.due(session, reconcile.STAGES[0], later)
+    assert [one.id for one in found] == [key]
 
 
 def test_a_dead_number_is_suppressed_as_by_a_callback(house: House) -> None:

@@ -155,7 +155,7 @@ def cancel_some(session: Session, campaign_id: int, now: datetime) -> int:
         {"id": campaign_id, "launched_at": campaign.launched_at, "limit": CANCELLED_AT_ONCE},
     ).all()
     changes = [Change(key, "cancelled", "campaign_cancelled", now) for key in rows]
-    return len(states.move(session, changes, now))
+    return len(states.move(session, changes, now, (campaign.launched_at, now)))
 
 
 def duplicate(session: Session, campaign: Campaign, member_id: int, now: datetime) -> Campaign:

@@ -24,8 +24,8 @@ STAYS: Final = timedelta(seconds=30)
 # What was clear for so long is over; what comes and goes is one incident.
 CLEAR: Final = timedelta(seconds=60)
 SOON: Final = timedelta(seconds=60)
-# What a provider does not report within this time it will not report any more.
-NEWS_COME_FOR: Final = timedelta(days=7)
+# Messages about which nothing was heard are told of when they become late, not for ever.
+JUST_NOW: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ STAGES: Final = (
           select provider, handed_at from notification
            where status = 'accepted' and provider in ('sendgrid', 'twilio')
              and handed_at < :before
-             and handed_at >= :now - interval '{NEWS_COME_FOR.days} days'
+             and handed_at >= :before - interval '{JUST_NOW.seconds} s'
            order by handed_at limit :many
         ) n group by 1
         """,

@@ -58,6 +58,13 @@ class Notification(Model):
             "id",
             postgresql_where=text("dead_at is not null and discarded_at is null"),
         ),
+        # Block ranges, which let updates be HOT: messages of which nothing was heard for long.
+        Index(
+            "ix_notification_handed_at",
+            "handed_at",
+            postgresql_using="brin",
+            postgresql_with={"autosummarize": "on"},
+        ),
         # Messages to people are found through the person; this is for bare addresses.
         Index(
             "ix_notification_bare_address",

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 # Room in each page for the second version of its rows: a message is inserted once and updated once,
 # and an update that stays in its page touches no index (HOT).
-FILL: Final = 55
+FILL: Final = 45
 
 
 def ensure(session: Session, first: datetime, last: datetime) -> list[str]:

@@ -3,11 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, text
+from sqlalchemy import CheckConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Model, Ref
-from app.sending.models import Notification
 
 
 class Installation(Model):
@@ -41,11 +40,3 @@ class Checkup(Model):
     at: Mapped[datetime]
     took_ms: Mapped[int]
     facts: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
-
-
-# Taken by a provider that reports deliveries, and no news yet.
-Index(
-    "ix_notification_no_receipt",
-    Notification.handed_at,
-    postgresql_where=text("status = 'accepted' and provider in ('sendgrid', 'twilio')"),
-)

@@ -68,7 +68,7 @@ _MOVE: Final = """
                        then coalesce(n.handed_at, v.at) else n.handed_at end
       from wanted v join old o on o.id = v.id,
            lateral (select o.status || '>' || v.status = any(:steps) as ok) f
-     where n.id = o.id and n.accepted_at = o.accepted_at
+     where n.id = o.id and n.accepted_at = o.accepted_at {between}
     returning n.id, n.campaign_id, n.contact_id, n.channel, o.status, o.reason, n.status, n.reason
 """
 
@@ -81,7 +81,8 @@ def move(
 ) -> list[Applied]:
     """Apply the changes that are steps forward; answers those that moved.
 
-    At most one change per notification. `between` narrows the months that are searched. Rows are
+    At most one change per notification. `between` (when they were accepted) narrows the months that
+    are searched, which is most of the cost. Rows are
     locked in id order, so that concurrent callers cannot deadlock.
     """
     if not changes:

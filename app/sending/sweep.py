@@ -45,7 +45,9 @@ def release_due(session: Session, now: datetime) -> int:
     ).all()
     if not rows:
         return 0
-    released = states.move(session, [Change(row[0], "queued", None, now) for row in rows], now)
+    accepted = [row.accepted_at for row in rows]
+    changes = [Change(row.id, "queued", None, now) for row in rows]
+    released = states.move(session, changes, now, (min(accepted), max(accepted)))
     moved = {item.notification_id for item in released}
     batches.make(session, [Member(*row) for row in rows if row[0] in moved], now)
     return len(moved)
@@ -180,7 +182,7 @@ def settle_unknown(session: Session, engine: Engine, now: datetime) -> int:
     rows = session.execute(
         text(
             """
-            select n.id, n.attempts, t.klass,
+            select n.id, n.accepted_at, n.attempts, t.klass,
                    (select min(a.at) from attempt a where a.notification_id = n.id), n.expires_at,
                    (select count(*) from attempt a
                      where a.notification_id = n.id and a.outcome = 'ambiguous')
@@ -192,7 +194,7 @@ def settle_unknown(session: Session, engine: Engine, now: datetime) -> int:
         {"now": now, "limit": TAKEN},
     ).all()
     changes = []
-    for key, tries, klass, since, expires_at, silent in rows:
+    for key, _, tries, klass, since, expires_at, silent in rows:
         tried = Tried(tries, klass, since or now, expires_at, engine.retry_attempts)
         following = retry.after_silence(tried, silent, now)
         changes.append(
@@ -205,5 +207,7 @@ def settle_unknown(session: Session, engine: Engine, now: datetime) -> int:
                 hold_reason=following.hold_reason,
             )
         )
-    states.move(session, changes, now)
+    if changes:
+        accepted = [row.accepted_at for row in rows]
+        states.move(session, changes, now, (min(accepted), max(accepted)))
     return len(changes)

@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from app.drill.disk import CannotMountError
+from app.drill.disk import CannotRunError
 from app.drill.faults import FAULTS
 from app.drill.result import Round
 from app.drill.run import Finding, Plan
@@ -53,8 +53,8 @@ def drill(messages: int, fault: str, rounds: int, keep: Path | None, as_json: bo
     A whole installation is started in a temporary folder, with the sandbox as provider. Messages
     are sent by the API, one by one and in batches, and by a campaign; what was accepted is compared
     with the sandbox's journal. Ends with code 1 when a message was lost, never came to an end, or
-    arrived twice although it was not in the air when a process was killed; with code 2 when the
-    fault needs rights that this user does not have.
+    arrived twice although it was not in the air when a process was killed; with code 2 when it
+    could not begin, for want of rights for instance.
     """
     signal.signal(signal.SIGTERM, _end)  # nothing of it is left behind
     broken = False
@@ -65,9 +65,11 @@ def drill(messages: int, fault: str, rounds: int, keep: Path | None, as_json: bo
             click.echo(json.dumps(asdict(result)) if as_json else _sentence(result))
             sys.stdout.flush()
             _explain(finding)
-    except CannotMountError as error:
+    except CannotRunError as error:
         click.echo(str(error), err=True)
         raise SystemExit(2) from error
+    except KeyboardInterrupt:
+        raise SystemExit(128 + signal.SIGINT) from None
     if broken:
         raise SystemExit(1)
 

@@ -27,7 +27,11 @@ mkdir -p "$1" && mount -t tmpfs -o "size=$2m,mode=755" herald-drill "$1" && shif
 _CHUNK: Final = 1 << 20
 
 
-class CannotMountError(ServerError):
+class CannotRunError(ServerError):
+    """The drill cannot begin; that says nothing about promises."""
+
+
+class CannotMountError(CannotRunError):
     """This process may not mount anything."""
 
 

@@ -7,10 +7,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +27,11 @@ from app.servers.process import (
     spawn,
     stop,
     tail,
+    wait_until,
 )
 
 PATIENCE: Final = 180.0
+_PREFIX: Final = "herald-drill-"
 # Words of the command lines.
 WEB: Final = "app.cli.serve"
 SCHEDULER: Final = "workers.scheduler"
@@ -65,7 +66,8 @@ class House:
             found[:] = self.pids(words)
             return bool(found)
 
-        _await(is_there, f"No process of the drill runs {words!r}.")
+        if not wait_until(is_there, PATIENCE, 0.1):
+            raise ServerError(f"No process of the drill runs {words!r}.")
         return found
 
     def database(self) -> "psycopg.Connection[tuple[Any, ...]]":
@@ -135,8 +137,10 @@ def running(disk_mb: int = 0) -> Iterator[House]:
 
     With `disk_mb` PostgreSQL's data lie on a disk of that size, which takes root.
     """
-    folder = Path(tempfile.mkdtemp(prefix="herald-drill-"))
+    forget_dead()
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     folder.chmod(0o755)
+    (folder / "pid").write_text(str(os.getpid()), encoding="ascii")
     var_dir = folder / "var"
     environ = environment()
     environ |= {"HERALD_VAR_DIR": str(var_dir), "HERALD_DEMO": "no", "PORT": str(free_port())}
@@ -147,9 +151,9 @@ def running(disk_mb: int = 0) -> Iterator[House]:
         process = spawn(command, output=output, env=environ)
     try:
         run_file = var_dir / "run.json"
-        _await(lambda: run_file.exists() or process.poll() is not None, "It does not start.")
+        wait_until(lambda: run_file.exists() or process.poll() is not None, PATIENCE, 0.1)
         if not run_file.exists():
-            raise ServerError((folder / "up.log").read_text(encoding="utf-8"))
+            raise disk.CannotRunError(f"It does not start:\n{tail(folder / 'up.log', 30)}")
         facts = json.loads(run_file.read_text(encoding="utf-8"))
         yield House(folder, var_dir, process.pid, facts, environ)
         if process.poll() is not None:
@@ -159,17 +163,17 @@ def running(disk_mb: int = 0) -> Iterator[House]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def forget_dead() -> None:
+    """Remove the folders of drills that were killed and could not do it."""
+    for note in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/pid"):
+        with suppress(OSError, ValueError):
+            if not is_alive(int(note.read_text(encoding="ascii"))):
+                shutil.rmtree(note.parent, ignore_errors=True)
+
+
 def environment() -> dict[str, str]:
     """What the drill's processes inherit."""
     return {name: v for name, v in os.environ.items() if name.startswith(_INHERITED)}
-
-
-def _await(ready: Callable[[], bool], sorry: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not ready():
-        if time.monotonic() > end:
-            raise ServerError(sorry)
-        time.sleep(0.1)
 
 
 def _family(pid: int) -> list[int]:

@@ -55,8 +55,8 @@ class Finding:
 def drill(plan: Plan, say: Say) -> Iterator[Finding]:
     """Run the rounds in one installation of its own; answers each as it ends.
 
-    `say` is told in a sentence what is going on. Raises ServerError when the installation does not
-    start, CannotMountError when the fault needs rights that are not there.
+    `say` is told in a sentence what is going on. Raises CannotRunError when the installation does
+    not start or the fault needs rights that are not there, ServerError when it does not come back.
     """
     full = plan.fault == DISK_FULL
     if full:

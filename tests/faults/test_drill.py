@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from app.cli.drill import drill
-from app.drill.house import environment
+from app.drill.house import environment, forget_dead
 from app.drill.result import Comparison, Message, Round
 from app.drill.runs import Runs, Wish
 from app.servers.process import children_of, is_alive
@@ -73,6 +74,17 @@ def test_what_the_herald_beside_it_is_told_does_not_reach_the_drill(
     assert given["PATH"] == os.environ["PATH"]
 
 
+def test_the_folder_of_a_drill_that_was_killed_is_removed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name, pid in (("dead", "999999999"), ("alive", str(os.getpid())), ("odd", "x")):
+        (tmp_path / f"herald-drill-{name}").mkdir()
+        (tmp_path / f"herald-drill-{name}" / "pid").write_text(pid)
+    forget_dead()
+    assert {path.name for path in tmp_path.iterdir()} == {"herald-drill-alive", "herald-drill-odd"}
+
+
 def test_a_drill_from_the_console_ends_when_it_is_told_to_and_leaves_nothing(
     tmp_path: Path,
 ) -> None:
@@ -89,6 +101,16 @@ def test_a_drill_from_the_console_ends_when_it_is_told_to_and_leaves_nothing(
     assert runs.latest(1)[0].state == "stopped"
     assert not is_alive(up)
     assert runs.stop() is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives up root")
+def test_without_root_a_full_disk_is_refused_with_a_sentence() -> None:
+    words = ["drill", "--messages", "10", "--fault", "disk-full", "--json"]
+    program = "import os, sys; from app.cli.main import main; os.setuid(65534); main(sys.argv[1:])"
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert "needs root" in done.stderr
+    assert done.stdout == ""
 
 
 def test_a_fault_nobody_knows_is_refused_by_name() -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app import jobs
 from app.alerts import incidents
 from app.channels.base import Outcome, Result
-from app.sending import attempts, batches, breaker, caps, outcomes, retry, states
+from app.sending import attempts, batches, breaker, caps, outcomes, pace, retry, states
 from app.sending.attempts import Answer
 from app.sending.batches import Claim, Member
 from app.sending.engine import Engine
@@ -56,7 +56,8 @@ def release_due(session: Session, now: datetime) -> int:
 def nudge_forgotten(session: Session, engine: Engine, now: datetime) -> int:
     """Ask again for pending batches that the queue has lost, or let lie for long.
 
-    Not for those that wait for a provider: one of them is asked for when a probe may go.
+    Not for those that wait for a provider: one of them is asked for when a probe may go. Nor for
+    those that wait for a limit: the clock asks for as many as it lets through.
     """
     empty = [queue for queue in jobs.QUEUES if jobs.waiting(queue) == 0]
     rows = session.execute(
@@ -71,6 +72,8 @@ def nudge_forgotten(session: Session, engine: Engine, now: datetime) -> int:
                    select from lane_state l where l.channel = p.channel and l.lane = p.lane
                       and l.paused_at is not null)
                  and (p.test or p.channel <> all(:parked))
+                 and not exists (select from pace where key = 'campaign:' || p.campaign_id)
+                 and (p.test or p.channel <> all(:limited))
                  and not exists (
                    select from campaign c where c.id = p.campaign_id and c.status = 'paused')
                order by id limit :limit for update skip locked
@@ -83,11 +86,21 @@ def nudge_forgotten(session: Session, engine: Engine, now: datetime) -> int:
             "recently": now - NUDGE_WHEN_EMPTY,
             "empty": empty,
             "parked": list(breaker.parked(session, engine)),
+            "limited": _limited(session, engine),
             "limit": TAKEN,
         },
     ).all()
     jobs.enqueue_after_commit(session, [jobs.deliver(*row) for row in rows])
     return len(rows)
+
+
+def _limited(session: Session, engine: Engine) -> list[str]:
+    """Channels whose first provider has a limit."""
+    first = {
+        channel: pace.of_provider(engine.providers.route(channel)[0]) for channel in jobs.CHANNELS
+    }
+    limited = pace.rates(session, list(first.values()))
+    return [channel for channel, key in first.items() if key in limited]
 
 
 def reap(session: Session, engine: Engine, now: datetime) -> int:

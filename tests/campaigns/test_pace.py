@@ -113,6 +113,19 @@ def waiting(lane: str) -> int:
     return jobs.waiting(f"email.{lane}")
 
 
+def test_what_waits_for_a_limit_is_asked_for_by_its_clock_alone(
+    house: House, engine_room: EngineRoom
+) -> None:
+    crowd(4)
+    launch(draft(house, rate=2))
+    engine_room.work_off()
+    later = datetime.now(UTC) + 2 * sweep.NUDGE_ANYWAY
+    with transaction() as session:
+        assert sweep.nudge_forgotten(session, house.engine, later) == 0
+        turns.nudge_paced(session, house.engine, later)
+    assert waiting("bulk") == 1
+
+
 def test_a_paused_queue_does_not_keep_the_clock_from_asking_for_others(
     house: House, engine_room: EngineRoom
 ) -> None:

@@ -8,7 +8,7 @@ import contextlib
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import log
+from app import log, timekeeper
 from app.factory import create_app
 from app.sending import installation
 from app.settings import load
@@ -18,4 +18,6 @@ _settings = load()
 app = create_app(_settings)
 # Workers and the scheduler wait for this; the console only says sooner that this is a copy.
 with app.app_context(), contextlib.suppress(SQLAlchemyError):
+    timekeeper.look()
     installation.begin(_settings)
+timekeeper.keep(app)

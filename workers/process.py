@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import log, settings
+from app import log, settings, timekeeper
 from app.factory import create_app
 from app.sending import engine, installation
 from app.sending.deliver import deliver
@@ -37,16 +37,19 @@ class Process:
 def ready(running: Process, stop: threading.Event) -> bool:
     """Wait until the database was reached and examined; False when told to stop before.
 
-    Nothing may be claimed before: this could be a copy that must not send.
+    Nothing may be claimed before: this could be a copy that must not send. From then on this
+    process has the database's time.
     """
     while not stop.is_set():
         try:
             with running.app.app_context():
+                timekeeper.look()
                 installation.begin(running.settings)
         except SQLAlchemyError as error:
             logger.warning("database_not_ready", error=type(error).__name__)
             stop.wait(1.0)
         else:
+            timekeeper.keep(running.app)
             return True
     return False
 

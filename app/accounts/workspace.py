@@ -24,6 +24,7 @@ from app.errors import FieldError, Invalid
 REMEMBERED_SECONDS: Final = 3.0
 NAME_LENGTH: Final = 80
 MAX_ALERT_EMAILS: Final = 20
+MOST_LATE: Final = 10_080  # minutes: a week
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
@@ -50,6 +51,8 @@ class Workspace:
     cap: Cap | None = None
     # Wall time where the person lives, start and end: ("22:00", "08:00").
     quiet_hours: tuple[str, str] | None = None
+    # A campaign found later than so many minutes after its time asks a person; None: never.
+    late_minutes: int | None = 60
     tracking: bool = True
     alert_emails: tuple[str, ...] = ()
 
@@ -136,6 +139,9 @@ def _check_limits(new: Workspace) -> list[FieldError]:
     if new.cap and new.cap.when_full not in get_args(WhenFull):
         message = "Choose one of the three ways."
         wrong.append(FieldError("/cap_when_full", "invalid_choice", message))
+    if new.late_minutes is not None and not 1 <= new.late_minutes <= MOST_LATE:
+        message = f"Enter 1 to {MOST_LATE:,} minutes."
+        wrong.append(FieldError("/late_minutes", "out_of_range", message))
     for pointer, value in zip(("/quiet_start", "/quiet_end"), new.quiet_hours or (), strict=False):
         if not _CLOCK.fullmatch(value):
             wrong.append(FieldError(pointer, "invalid_time", "Enter a time such as 22:00."))

@@ -7,7 +7,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app import jobs
-from app.campaigns import lifecycle
+from app.accounts import workspace
+from app.campaigns import lateness, lifecycle
 from app.campaigns.models import Campaign
 from app.sending import ledger, pace
 from app.sending.status import OPEN
@@ -16,17 +17,31 @@ STUCK: Final = timedelta(seconds=20)
 
 
 def start_due(session: Session, now: datetime) -> int:
-    """Start scheduled campaigns whose time has come: each once, also with several schedulers."""
+    """Start scheduled campaigns whose time has come: each once, also with several schedulers.
+
+    What is found later than the workspace allows is not started: a person is asked. Answers how
+    many were started.
+    """
+    allowed = workspace.get(session).late_minutes
     due = session.scalars(
         select(Campaign)
-        .where(Campaign.status == "scheduled", Campaign.send_at <= now)
+        .where(
+            Campaign.status == "scheduled",
+            Campaign.send_at <= now,
+            Campaign.late_since.is_(None),
+        )
         .order_by(Campaign.send_at)
         .limit(100)
         .with_for_update(skip_locked=True)
     ).all()
+    started = 0
     for campaign in due:
-        lifecycle.start(session, campaign, now)
-    return len(due)
+        if lateness.too_late(campaign.send_at or now, allowed, now):
+            lateness.ask(session, campaign, now)
+        else:
+            lifecycle.start(session, campaign, now)
+            started += 1
+    return started
 
 
 def push_on(session: Session, now: datetime) -> int:

@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app import ids, jobs
-from app.campaigns import checks, schedule
+from app.campaigns import checks, lateness, schedule
 from app.campaigns.models import Campaign
 from app.content import templates
 from app.content.models import TemplateVersion
@@ -67,9 +67,24 @@ def start(session: Session, campaign: Campaign, now: datetime) -> None:
     jobs.later(session, "fan_out", campaign.id)
 
 
-def unschedule(session: Session, campaign_id: int, now: datetime) -> Campaign:
-    """Back to a draft, before its time has come."""
+def send_late(session: Session, campaign_id: int, member_id: int | None, now: datetime) -> Campaign:
+    """Start a campaign that missed its time, after all. Raises Conflict when it did not miss it."""
     campaign = _locked(session, campaign_id, {"scheduled"})
+    if campaign.late_since is None:
+        raise Conflict("The campaign has not missed its time.")
+    problems = checks.blocking(session, campaign)
+    if problems:
+        raise Invalid(problems)
+    lateness.decided(session, campaign, now)
+    campaign.launched_by = member_id
+    start(session, campaign, now)
+    return campaign
+
+
+def unschedule(session: Session, campaign_id: int, now: datetime) -> Campaign:
+    """Back to a draft, before it has started."""
+    campaign = _locked(session, campaign_id, {"scheduled"})
+    lateness.decided(session, campaign, now)
     campaign.status = "draft"
     campaign.updated_at = now
     return campaign
@@ -120,6 +135,7 @@ def cancel(session: Session, campaign_id: int, now: datetime) -> Campaign:
     """Final: whatever was not handed over yet never will be."""
     allowed = {"scheduled", "launching", "sending", "paused"}
     campaign = _locked(session, campaign_id, allowed)
+    lateness.decided(session, campaign, now)
     campaign.status = "cancelled"
     campaign.updated_at = now
     campaign.finished_at = now

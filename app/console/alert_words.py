@@ -22,6 +22,8 @@ _TO_DO: Final[Mapping[str, str]] = {
     "balance again.",
     "installation": "Look at what would go out. An owner releases it if this is the real one, or "
     "discards what waits.",
+    "late": "Open the campaign: send it now, choose a new time, or cancel it. That closes the "
+    "alert.",
     "stage": "Look whether the scheduler and the workers of this queue run, and into their logs. "
     "The alert closes when nothing waits too long any more.",
     "mass_removal": "Find out whether they are really dead: a wrong key, project or environment "

@@ -81,6 +81,18 @@ def unschedule(public_id: str) -> AnyResponse:
     return _change(public_id, "unschedule", lifecycle.unschedule, "A draft again. It will not go.")
 
 
+@blueprint.post("/reschedule")
+@access.allow("campaigns.edit")
+def reschedule(public_id: str) -> AnyResponse:
+    """Back to a draft, where its time is chosen."""
+    now = clock.now()
+    with transaction() as session:
+        campaign = lifecycle.unschedule(session, composer.find(session, public_id).id, now)
+        audit.record(session, access.actor(), "campaign.unschedule", campaign.name, None, now)
+    flash("A draft again: choose a new time, then launch it.", "done")
+    return pages.go(composer.step_url(public_id, "schedule"))
+
+
 @blueprint.post("/duplicate")
 @access.allow("campaigns.edit")
 def duplicate(public_id: str) -> AnyResponse:

@@ -62,6 +62,25 @@ def launch(public_id: str) -> AnyResponse:
     return pages.go(composer.home(public_id))
 
 
+@blueprint.post("/send-late")
+@access.allow("campaigns.edit")
+def send_late(public_id: str) -> AnyResponse:
+    """It missed its time and goes out after all."""
+    now = clock.now()
+    with transaction() as session:
+        key = composer.find(session, public_id).id
+        try:
+            campaign = session.get_one(Campaign, key)
+            _confirmed(waterfall.count(session, campaign, now).receive)
+            lifecycle.send_late(session, key, current_user.id, now)
+        except Invalid as refused:
+            return _again(session, key, refused)
+        detail = {"people": int(forms.text("number") or 0), "late": True}
+        audit.record(session, access.actor(), "campaign.launch", campaign.name, detail, now)
+    flash("On its way.", "done")
+    return pages.go(composer.home(public_id))
+
+
 def _confirmed(receive: int) -> None:
     """The count is the one that was looked at, and a large one was typed. Raises Invalid."""
     looked_at = forms.text("number")

@@ -14,7 +14,7 @@ from app.analytics.reports import Report
 from app.campaigns import listing
 from app.campaigns.models import Campaign
 from app.console import filters
-from app.console.campaign_words import when
+from app.console.campaign_words import shown_status, when
 
 RUNNING = ("launching", "sending")
 
@@ -69,7 +69,7 @@ def _row(
     return Row(
         id=ids.encode("cmp", campaign.id),
         campaign=campaign,
-        status="preparing" if campaign.status == "launching" else campaign.status,
+        status=shown_status(campaign),
         badge=f"Sending {way.percent}%" if way and campaign.status == "sending" else None,
         segments=_segments(campaign, names),
         audience=_audience(campaign, report),

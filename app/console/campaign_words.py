@@ -16,7 +16,8 @@ def when(campaign: Campaign, way: Progress | None) -> tuple[str, str]:
         case "draft":
             return "–", f"edited {filters.ago(campaign.updated_at)}"
         case "scheduled":
-            return filters.near(campaign.send_at), until(campaign.send_at)
+            said = "missed" if campaign.late_since else until(campaign.send_at)
+            return filters.near(campaign.send_at), said
         case "launching" | "sending" if started:
             left = _left(way)
             return f"Started {filters.at(started)}", left or "first results in a few seconds"
@@ -28,6 +29,13 @@ def when(campaign: Campaign, way: Progress | None) -> tuple[str, str]:
         case _:
             took = way.took if way else None
             return filters.near(started), f"sent in {_rough(took)}" if took else ""
+
+
+def shown_status(campaign: Campaign) -> str:
+    """The word of `words.CAMPAIGN` for where the campaign is."""
+    if campaign.status == "launching":
+        return "preparing"
+    return "missed" if campaign.late_since is not None else campaign.status
 
 
 def until(moment: datetime | None) -> str:

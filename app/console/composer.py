@@ -12,6 +12,7 @@ from app.campaigns import checks, content, lifecycle
 from app.campaigns.drafts import EditedElsewhere
 from app.campaigns.models import Campaign
 from app.console import access, forms, pages, words
+from app.console.campaign_words import shown_status
 from app.errors import Invalid, NotFound
 
 STEPS: Final = (
@@ -84,6 +85,7 @@ def frame(session: Session, campaign: Campaign, step: str) -> dict[str, Any]:
     written = version.content if version else {}
     return {
         "campaign": campaign,
+        "shown_status": shown_status(campaign),
         "public_id": public_id,
         "step": step,
         "steps": steps,

@@ -9,6 +9,7 @@ from app.accounts import audit
 from app.campaigns import waiting
 from app.campaigns.models import Campaign
 from app.console import access, pages
+from app.console.campaign_words import shown_status
 from app.db import transaction
 from app.errors import Conflict
 from app.sending import installation
@@ -29,6 +30,7 @@ def index() -> Response:
             waiting=waiting.summary(session, now),
             most=waiting.LOOKED_AT,
             public_id=_campaign_id,
+            shown_status=shown_status,
             now=now,
         )
 

@@ -70,6 +70,7 @@ def _read(strict: bool) -> Workspace:
         quiet_hours=(
             (forms.text("quiet_start"), forms.text("quiet_end")) if forms.is_on("quiet") else None
         ),
+        late_minutes=_late(strict) if forms.is_on("late") else None,
         tracking=forms.is_on("tracking"),
         alert_emails=tuple(emails),
     )
@@ -83,6 +84,15 @@ def _cap(strict: bool) -> Cap:
         if strict:
             raise
         return Cap(0, 0, when_full)
+
+
+def _late(strict: bool) -> int:
+    try:
+        return forms.number("late_minutes")
+    except Invalid:
+        if strict:
+            raise
+        return 0
 
 
 def _page(shown: Workspace, errors: Mapping[str, str] | None = None, status: int = 200) -> Response:

@@ -39,6 +39,7 @@ CAMPAIGN = {
     "needs_approval": Status("Needs approval", Tone.WARN, "stamp"),
     "approved": Status("Approved", Tone.INFO, "circle-check"),
     "scheduled": Status("Scheduled", Tone.INFO, "clock"),
+    "missed": Status("Missed its time", Tone.WARN, "triangle-alert", "Waits for a decision"),
     "preparing": Status("Preparing", Tone.LIVE),
     "sending": Status("Sending", Tone.LIVE),
     "paused": Status("Paused", Tone.WARN, "pause"),

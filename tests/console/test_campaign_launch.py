@@ -1,10 +1,13 @@
 """Review and launch: errors block, large sends are typed, what is on its way can be stopped."""
 
+from datetime import timedelta
+
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
 from app.accounts.models import AuditEntry
+from app.campaigns import clockwork
 from app.console import campaign_review
 from app.db import transaction
 from app.sending.models import Pace
@@ -136,3 +139,51 @@ def test_nothing_is_posted_without_the_form_token(app: Flask, shop: Workshop) ->
     assert shop.post("rate", rate="1").status_code == 400
     assert shop.post("launch", number="2").status_code == 400
     assert shop.campaign().status == "draft"
+
+
+@pytest.fixture
+def missed(app: Flask, shop: Workshop) -> Workshop:
+    """A scheduled campaign that was found two hours after its time."""
+    shop.post("schedule", **FUTURE)
+    shop.post("launch", number="2")
+    with app.app_context(), transaction() as session:
+        found = shop.campaign()
+        clockwork.start_due(session, (found.send_at or found.created_at) + timedelta(hours=2))
+    return shop
+
+
+def test_a_campaign_that_missed_its_time_says_so_and_offers_three_ways(missed: Workshop) -> None:
+    page = missed.get("review").text
+    assert "Missed its time" in page
+    for way in ("send-late", "reschedule", "cancel"):
+        assert f'action="{missed.path}/{way}"' in page
+    assert f"{missed.path}/unschedule" not in page
+    assert "Missed its time" in missed.browser.get("/campaigns").text
+
+
+def test_it_is_sent_late_once_and_written_down(app: Flask, missed: Workshop) -> None:
+    assert missed.post("send-late", number="70").status_code == 422, "the count was another one"
+    assert missed.post("send-late", number="2").status_code == 303
+    assert missed.campaign().status == "launching"
+    assert missed.post("send-late", number="2").status_code == 409
+    assert actions(app)[-1] == "campaign.launch"
+
+
+def test_a_new_time_is_chosen_in_the_composer(missed: Workshop) -> None:
+    answer = missed.post("reschedule")
+    assert answer.location == f"{missed.path}/schedule"
+    assert (missed.campaign().status, missed.campaign().late_since) == ("draft", None)
+
+
+def test_it_is_cancelled_instead(missed: Workshop) -> None:
+    missed.post("cancel")
+    assert (missed.campaign().status, missed.campaign().late_since) == ("cancelled", None)
+
+
+def test_who_may_not_launch_may_not_decide(missed: Workshop, signed_in: SignIn) -> None:
+    viewer = signed_in("viewer")
+    page = viewer.get(f"{missed.path}/review").text
+    assert "Missed its time" in page
+    assert "send-late" not in page
+    for way in ("send-late", "reschedule"):
+        assert viewer.post(f"{missed.path}/{way}").status_code == 403

@@ -143,6 +143,8 @@ def test_settings_are_saved_and_written_down(owner: FlaskClient, app: Flask) -> 
         "quiet": "1",
         "quiet_start": "21:30",
         "quiet_end": "07:00",
+        "late": "1",
+        "late_minutes": "15",
         "alert_emails": "ops@example.com\nonce@example.com",
     }
     assert owner.post("/settings/workspace", data=form).status_code == 303
@@ -153,15 +155,19 @@ def test_settings_are_saved_and_written_down(owner: FlaskClient, app: Flask) -> 
         ).one()
     assert saved.cap == Cap(2, 7, "defer")
     assert saved.quiet_hours == ("21:30", "07:00")
+    assert saved.late_minutes == 15
     assert saved.tracking is False
     assert saved.alert_emails == ("ops@example.com", "once@example.com")
     assert entry.detail["cap"] == {
         "from": None,
         "to": {"messages": 2, "days": 7, "when_full": "defer"},
     }
-    owner.post("/settings/workspace", data={**form, "cap": "", "quiet": "", "tracking": "1"})
+    owner.post(
+        "/settings/workspace", data={**form, "cap": "", "quiet": "", "late": "", "tracking": "1"}
+    )
     with app.app_context(), transaction() as session:
         assert workspace.get(session).cap is None
+        assert workspace.get(session).late_minutes is None
 
 
 @pytest.mark.parametrize(
@@ -171,6 +177,7 @@ def test_settings_are_saved_and_written_down(owner: FlaskClient, app: Flask) -> 
         ({"timezone": "Mars/Base"}, "time zone of the list"),
         ({"cap": "1", "cap_messages": "0", "cap_days": "7"}, "1 to 1,000"),
         ({"cap": "1", "cap_messages": "x", "cap_days": "7"}, "whole number"),
+        ({"late": "1", "late_minutes": "0"}, "1 to 10,080 minutes"),
         (
             {"cap": "1", "cap_messages": "2", "cap_days": "7", "cap_when_full": "louder"},
             "one of the three ways",

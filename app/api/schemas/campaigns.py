@@ -99,6 +99,9 @@ class ScheduleReply(Reply):
     wall_time: str
     zone: str
     send_at: str | None
+    late_since: str | None = Field(
+        description="Its time was missed by more than the workspace allows: it waits for a person."
+    )
 
 
 class CampaignReply(Reply):
@@ -188,4 +191,5 @@ def _schedule(campaign: Campaign) -> dict[str, Any] | None:
         "wall_time": campaign.wall_time,
         "zone": campaign.zone,
         "send_at": time(campaign.send_at),
+        "late_since": time(campaign.late_since),
     }

@@ -23,8 +23,10 @@ BUDGETS: Final = {
 SET_UP_PAUSE: Final = timedelta(seconds=10)
 # How long we look for evidence (a webhook with our id) before acting on silence.
 EVIDENCE_WINDOW: Final = timedelta(seconds=60)
-# A message whose answer was lost goes out once more when no evidence came; phones replace the
-# first copy (collapse id, tag), mail programs fold equal Message-IDs.
+# For so long marketing waits for a sign that silence means "not taken".
+EVIDENCE_LIMIT: Final = timedelta(minutes=10)
+# A message whose answer was lost goes out once more when no evidence came. Marketing only when
+# silence is evidence itself, or a second copy does no harm: better once less than twice.
 RESENDS_AFTER_SILENCE: Final = 1
 
 
@@ -40,6 +42,20 @@ class Tried:
     since: datetime
     expires_at: datetime | None
     allowed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """An answer that never came. `times`: how many of the message's tries ended so.
+
+    `harmless`: a second copy replaces the first (push). `proven`: the provider has reported about
+    other messages of that time, so that it would have reported about this one.
+    """
+
+    times: int
+    since: datetime
+    harmless: bool
+    proven: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +92,15 @@ def after(result: Result, tried: Tried, now: datetime) -> Next:
     return _hold(tried, now, earliest + _delay(tried.attempts), reason)
 
 
-def after_silence(tried: Tried, silent: int, now: datetime) -> Next:
-    """What becomes of a message whose answer was lost and for which no evidence came.
-
-    `silent` counts its attempts that ended without an answer.
-    """
-    if silent > RESENDS_AFTER_SILENCE:
+def after_silence(tried: Tried, silence: Silence, now: datetime) -> Next:
+    """What becomes of a message whose answer was lost and for which no evidence came."""
+    if silence.times > RESENDS_AFTER_SILENCE:
         return Next("failed", "no_answer")
-    return _hold(tried, now, now, "retry")
+    if tried.klass != "marketing" or silence.harmless or silence.proven:
+        return _hold(tried, now, now, "retry")
+    if now - silence.since < EVIDENCE_LIMIT:
+        return Next("unknown", None, now + EVIDENCE_WINDOW)
+    return Next("failed", "no_answer")
 
 
 def _waiting_for_set_up(tried: Tried, now: datetime) -> Next:

@@ -13,12 +13,12 @@ from sqlalchemy.orm import Session
 from app import jobs
 from app.alerts import incidents
 from app.channels.base import Outcome, Result
-from app.sending import attempts, batches, breaker, caps, outcomes, pace, retry, states
+from app.sending import attempts, batches, breaker, caps, evidence, outcomes, pace, retry, states
 from app.sending.attempts import Answer
 from app.sending.batches import Claim, Member
 from app.sending.engine import Engine
 from app.sending.facts import load
-from app.sending.retry import Tried
+from app.sending.retry import Silence, Tried
 from app.sending.rules import current
 from app.sending.states import Change
 
@@ -192,27 +192,26 @@ _WORKER_DIED: Final = Result(
 
 def settle_unknown(session: Session, engine: Engine, now: datetime) -> int:
     """Messages without an answer for which no evidence came within the window."""
-    rows = session.execute(
-        text(
-            """
-            select n.id, n.accepted_at, n.attempts, t.klass,
-                   (select min(a.at) from attempt a where a.notification_id = n.id), n.expires_at,
-                   (select count(*) from attempt a
-                     where a.notification_id = n.id and a.outcome = 'ambiguous')
-              from notification n join topic t on t.id = n.topic_id
-             where n.status = 'unknown' and n.send_after <= :now
-             order by n.send_after limit :limit for update of n skip locked
-            """
-        ),
-        {"now": now, "limit": TAKEN},
-    ).all()
+    rows = session.execute(text(_UNKNOWN), {"now": now, "limit": TAKEN}).all()
+    if not rows:
+        return 0
+    talking = _Talking(session)
     changes = []
-    for key, _, tries, klass, since, expires_at, silent in rows:
-        tried = Tried(tries, klass, since or now, expires_at, engine.retry_attempts)
-        following = retry.after_silence(tried, silent, now)
+    for row in rows:
+        last = row.last or now
+        silence = Silence(
+            times=row.times,
+            since=last,
+            harmless=row.channel in PUSH,
+            proven=row.klass == "marketing" and talking.about(row.provider, last),
+        )
+        tried = Tried(
+            row.attempts, row.klass, row.first or now, row.expires_at, engine.retry_attempts
+        )
+        following = retry.after_silence(tried, silence, now)
         changes.append(
             Change(
-                key,
+                row.id,
                 following.status,
                 following.reason,
                 now,
@@ -220,7 +219,41 @@ def settle_unknown(session: Session, engine: Engine, now: datetime) -> int:
                 hold_reason=following.hold_reason,
             )
         )
-    if changes:
-        accepted = [row.accepted_at for row in rows]
-        states.move(session, changes, now, (min(accepted), max(accepted)))
+    accepted = [row.accepted_at for row in rows]
+    states.move(session, changes, now, (min(accepted), max(accepted)))
     return len(changes)
+
+
+_UNKNOWN: Final = """
+  select n.id, n.accepted_at, n.channel, n.attempts, n.provider, n.expires_at, t.klass,
+         a.first, a.last, a.times
+    from notification n join topic t on t.id = n.topic_id
+    cross join lateral (
+      select min(at) as first, max(at) as last,
+             count(*) filter (where outcome = 'ambiguous') as times
+        from attempt where notification_id = n.id
+    ) a
+   where n.status = 'unknown' and n.send_after <= :now
+   order by n.send_after limit :limit for update of n skip locked
+"""
+PUSH: Final = ("ios", "android")
+
+
+class _Talking:
+    """Whether providers have reported about messages of a time, asked once per minute of it."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._known: dict[tuple[str, datetime], bool] = {}
+
+    def about(self, provider: str | None, moment: datetime) -> bool:
+        if provider is None:
+            return False
+        key = provider, moment.replace(second=0, microsecond=0) - ABOUT_THEN
+        if key not in self._known:
+            self._known[key] = evidence.provider_is_talking(self._session, *key)
+        return self._known[key]
+
+
+# Messages handed over this long before the lost one were reported about at the same time or later.
+ABOUT_THEN: Final = timedelta(minutes=1)

@@ -7,9 +7,10 @@ import pytest
 
 from app.channels.base import Outcome, Result
 from app.sending import retry
-from app.sending.retry import Next, Tried
+from app.sending.retry import Next, Silence, Tried
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+SILENCE = Silence(times=1, since=NOW, harmless=False, proven=False)
 TRIED = Tried(attempts=1, klass="transactional", since=NOW, expires_at=None)
 
 
@@ -78,5 +79,20 @@ def test_a_set_up_error_uses_up_no_tries() -> None:
 
 
 def test_silence_leads_to_one_more_try_and_then_to_a_dead_letter() -> None:
-    assert retry.after_silence(TRIED, silent=1, now=NOW).status == "held"
-    assert retry.after_silence(TRIED, silent=2, now=NOW).reason == "no_answer"
+    assert retry.after_silence(TRIED, SILENCE, NOW).status == "held"
+    assert retry.after_silence(TRIED, replace(SILENCE, times=2), NOW).reason == "no_answer"
+
+
+MARKETING = replace(TRIED, klass="marketing")
+
+
+@pytest.mark.parametrize("why", ["harmless", "proven"])
+def test_marketing_goes_out_again_when_that_is_safe(why: str) -> None:
+    safe = replace(SILENCE, **{why: True})
+    assert retry.after_silence(MARKETING, safe, NOW).status == "held"
+
+
+def test_marketing_waits_for_a_sign_and_is_then_left_to_staff() -> None:
+    assert retry.after_silence(MARKETING, SILENCE, NOW).status == "unknown"
+    late = NOW + timedelta(minutes=10)
+    assert retry.after_silence(MARKETING, SILENCE, late).reason == "no_answer"

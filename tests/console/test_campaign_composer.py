@@ -141,7 +141,7 @@ def test_speed_is_saved_and_said_in_the_review(app: Flask, signed_in: SignIn) ->
     assert 'value="2"' in shop.get("schedule").text
     review = shop.get("review").text
     assert "2 messages per second" in review
-    assert "about 30 s for 61" in review
+    assert "about 30 s for 61 messages" in review
     assert "importance" not in review
     shop.post("schedule", when="now", rate="")
     assert shop.campaign().rate is None

@@ -121,7 +121,8 @@ def reap(session: Session, engine: Engine, now: datetime) -> int:
         claim = Claim(*row[:10])
         caps.let_go(session, claim)
         if row.state == "dispatching":
-            _settle_dispatched(session, engine, claim, row.provider, now)
+            first_choice = engine.providers.route(claim.channel, claim.test)[0]
+            _settle_dispatched(session, engine, claim, row.provider or first_choice, now)
         elif row.deaths + 1 >= DEATHS:
             _park(session, claim, now)
         else:

@@ -12,18 +12,20 @@ import hmac
 from typing import Final
 
 _MAC_BYTES: Final = 16
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
 class Signer:
     """Signs and checks short payloads for one purpose."""
 
     def __init__(self, secret: str, purpose: str, old_secrets: tuple[str, ...] = ()) -> None:
-        self._keys = [_derive(item, purpose) for item in (secret, *old_secrets)]
+        self._macs = [_Mac(_derive(item, purpose)) for item in (secret, *old_secrets)]
 
     def sign(self, payload: bytes) -> str:
         """The token for `payload`, safe in a URL path."""
-        mac = hmac.digest(self._keys[0], payload, "sha256")[:_MAC_BYTES]
-        return base64.urlsafe_b64encode(payload + mac).rstrip(b"=").decode("ascii")
+        signed = payload + self._macs[0].of(payload)
+        encoded = binascii.b2a_base64(signed, newline=False).translate(_URL_SAFE)
+        return encoded.rstrip(b"=").decode("ascii")
 
     def sign_id(self, key: int) -> str:
         """The token for a row's key: 24 bytes, 32 characters."""
@@ -38,9 +40,8 @@ class Signer:
         if len(raw) <= _MAC_BYTES:
             return None
         payload, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
-        for key in self._keys:
-            expected = hmac.digest(key, payload, "sha256")[:_MAC_BYTES]
-            if hmac.compare_digest(mac, expected):
+        for known in self._macs:
+            if hmac.compare_digest(mac, known.of(payload)):
                 return payload
         return None
 
@@ -48,6 +49,26 @@ class Signer:
         """The key behind a token of `sign_id`, or None."""
         payload = self.unsign(token)
         return int.from_bytes(payload, "big") if payload is not None and len(payload) == 8 else None
+
+
+class _Mac:
+    """HMAC-SHA256 (RFC 2104) of one key, with the two padded key blocks hashed beforehand.
+
+    Every message to a person carries up to three: the library, which begins anew each time, was
+    measured at three times the cost.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        block = key.ljust(hashlib.sha256().block_size, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def of(self, payload: bytes) -> bytes:
+        """The first 16 bytes. `copy` leaves the kept states as they are, so threads may share."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(payload)
+        outer.update(inner.digest())
+        return outer.digest()[:_MAC_BYTES]
 
 
 def _derive(secret: str, purpose: str) -> bytes:

@@ -5,20 +5,31 @@ from collections.abc import Iterable, Mapping
 from app.channels.base import EmailMessage, EmailShell, Outcome, Result
 
 
-def break_out(message: EmailMessage) -> bool:
-    """True when this message's own data would start a new header line, or a new SMTP command."""
-    own = (message.to, message.to_name, message.from_email, message.from_name)
-    if _breaks(
-        *own, message.subject, message.reply_to, *message.headers, *message.headers.values()
-    ):
-        return True
-    shell = message.shell
-    if shell is None or not _breaks(*message.substitutions.values()):
-        return False
-    return any(
-        _breaks(value) and _in_header(shell, token)
-        for token, value in message.substitutions.items()
-    )
+class Inspector:
+    """Looks at the messages of one send; what they share is looked at once."""
+
+    def __init__(self) -> None:
+        self._in_headers: dict[int, tuple[str, ...]] = {}
+
+    def break_out(self, message: EmailMessage) -> bool:
+        """True when this message's data would start a new header line, or a new SMTP command."""
+        own = (message.to, message.to_name, message.from_email, message.from_name)
+        rest = (message.subject, message.reply_to, *message.headers, *message.headers.values())
+        if _breaks(*own, *rest):
+            return True
+        shell = message.shell
+        if shell is None:
+            return False
+        return _breaks(*[message.substitutions[name] for name in self._tokens(shell, message)])
+
+    def _tokens(self, shell: EmailShell, message: EmailMessage) -> tuple[str, ...]:
+        """The tokens that stand in the shell's subject or headers."""
+        found = self._in_headers.get(id(shell))
+        if found is None:
+            together = "\n".join((shell.subject, *shell.headers.values()))
+            found = tokens_in(together, message.substitutions)
+            self._in_headers[id(shell)] = found
+        return found
 
 
 def refused() -> Result:
@@ -43,7 +54,3 @@ def substituted(text: str, tokens: Iterable[str], values: Mapping[str, str]) -> 
 def _breaks(*values: str) -> bool:
     joined = "".join(values)
     return "\n" in joined or "\r" in joined or "\0" in joined
-
-
-def _in_header(shell: EmailShell, token: str) -> bool:
-    return token in shell.subject or any(token in value for value in shell.headers.values())

@@ -2,7 +2,7 @@
 
 Bodies are quoted-printable, which can be joined from pieces by soft line breaks: the fixed parts of
 a shell are encoded once, and each recipient adds only their own (RFC 2045 §6.7). Header text is
-RFC 2047; nobody's data can start a header line (`headers.break_out` is asked first).
+RFC 2047; nobody's data can start a header line (`headers.Inspector` is asked first).
 """
 
 import base64

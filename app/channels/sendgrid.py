@@ -96,8 +96,9 @@ class SendGridProvider:
     ) -> None:
         """See Provider.send."""
         fit = []
+        inspector = headers.Inspector()
         for place, message in enumerate(cast(Sequence[EmailMessage], messages)):
-            if headers.break_out(message):
+            if inspector.break_out(message):
                 on_result(place, headers.refused())
             else:
                 fit.append((place, message))

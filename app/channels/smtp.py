@@ -132,6 +132,7 @@ class _Sending:
     ) -> None:
         self._messages = messages
         self._wanted = may_begin
+        self._inspector = headers.Inspector()
         self._open = open_session
         self._idle = idle
         self._now = now
@@ -208,7 +209,7 @@ class _Sending:
 
     def _one(self, message: EmailMessage, session: Session | None) -> tuple[Session | None, Result]:
         """The session to go on with, and the result."""
-        if headers.break_out(message):
+        if self._inspector.break_out(message):
             return session, headers.refused()
         try:
             content = self._writer.write(message)

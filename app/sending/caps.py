@@ -142,10 +142,11 @@ class Places:
         self._taken[row.contact_id].add((campaign, sort))
         self._rows.append((row.id, row.contact_id, campaign, sort))
 
-    def hold(self, session: Session, claim: Claim, now: datetime) -> None:
-        """Let other batches see it until this one is recorded."""
+    def hold(self, session: Session, claim: Claim, now: datetime) -> bool:
+        """Let other batches see it until this one is recorded; False when there is nothing."""
         if self._rows:
             session.execute(text(_HOLD), _columns(self._rows) | {"batch": claim.id, "now": now})
+        return bool(self._rows)
 
 
 _HOLD: Final = """

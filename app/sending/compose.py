@@ -50,7 +50,7 @@ def _given(engine: Engine, row: Row, names: Container[str], *, tracked: bool) ->
     unsubscribe = _offers_one_click(row) or "unsubscribe_url" in names
     return RenderRow(
         variables=row.variables,
-        token=engine.signers["track"].sign_id(row.id) if tracked else "",
+        token=engine.signers["track"].sign_id(row.id) if tracked and row.channel == "email" else "",
         unsubscribe_url=_link(engine, "unsubscribe", row) if unsubscribe else "",
         preferences_url=_link(engine, "preferences", row) if "preferences_url" in names else "",
     )

@@ -76,7 +76,8 @@ def deliver(engine: Engine, leases: LeaseKeeper, batch_id: int) -> bool:
             attempts.write(session, claim, answers.unwritten())
             outcomes.record(session, engine, claim, plan.rows, answers.all, plan.settled, now)
             outcomes.fall_back(session, plan.unsent, now)
-            caps.let_go(session, claim)
+            if plan.holds:
+                caps.let_go(session, claim)
             _put_back(session, claim, answers.left, now)
             _report_health(session, engine, taken, answers, now)
     return True

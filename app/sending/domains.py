@@ -35,10 +35,12 @@ def closed(session: Session, channel: str, now: datetime) -> Mapping[str, dateti
     """Domains that wait -> until when."""
     if channel != "email":
         return {}
-    rows = session.scalars(
-        select(Incident).where(Incident.resolved_at.is_(None), Incident.cause.startswith(_PREFIX))
+    open_ones = session.scalars(
+        select(Incident.facts).where(
+            Incident.resolved_at.is_(None), Incident.cause.startswith(_PREFIX)
+        )
     )
-    found = {str(row.facts.get("domain")): _until(row.facts) for row in rows}
+    found = {str(facts.get("domain")): _until(facts) for facts in open_ones}
     return {domain: until for domain, until in found.items() if until and until > now}
 
 

@@ -26,6 +26,7 @@ class Plan:
     messages: list[Message] = field(default_factory=list)
     settled: list[Change] = field(default_factory=list)
     unsent: list[Row] = field(default_factory=list)
+    holds: bool = False  # places under the frequency cap, until the batch is recorded
 
 
 def plan(session: Session, engine: Engine, claim: Claim, rules: Rules, now: datetime) -> Plan:
@@ -64,7 +65,7 @@ def _going(
         else:
             places.take(row)
             going.append(row)
-    places.hold(session, claim, now)
+    made.holds = places.hold(session, claim, now)
     return going
 
 

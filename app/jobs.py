@@ -118,7 +118,7 @@ def later_once(session: Session, actor: str) -> None:
     For jobs that do whatever there is to do: the one that waits will see this transaction's work.
     The job says `begun` before it looks.
     """
-    after_commit(session, partial(_ask_once, actor))
+    after_commit(session, partial(ask_once, actor))
 
 
 def begun(actor: str) -> None:
@@ -151,7 +151,8 @@ def enqueue(jobs: Sequence[Job]) -> bool:
     return True
 
 
-def _ask_once(actor: str) -> None:
+def ask_once(actor: str) -> None:
+    """As `later_once`, for callers whose transaction has committed already."""
     found = broker()
     try:
         asked = not found.client.set(_mark(found, actor), 1, nx=True, px=_MARK_MS)

@@ -68,10 +68,11 @@ def _background(broker: Broker, process: Process) -> None:
         time.sleep(GATHER_SECONDS)
         with process.app.app_context():
             jobs.begun("apply_receipts")
+        # What is committed from now on asks again: it is gathered, not picked up one by one.
         more = True
         while more:
             with process.app.app_context(), transaction() as session:
-                more = receipts.apply(session, clock.now()).receipts > 0
+                more = receipts.apply(session, clock.now()).more
 
     @actor(broker=broker, queue_name="background", priority=SENDING)
     def import_people(import_id: int) -> None:

@@ -1,20 +1,24 @@
-"""What the views of this package share: settings, signers, and the buffer of this process."""
+"""What the views of this package share: settings, signers, what collects in this process."""
 
 from collections.abc import Sequence
 from typing import Final, cast
 
 from flask import Flask, current_app
 
-from app import clock
+from app import clock, jobs
 from app.db import transaction
+from app.hooks.intake import Intake
 from app.settings import Settings
-from app.tracking import engagement
+from app.tracking import engagement, receipts
 from app.tracking.buffer import Buffer
 from app.tracking.engagement import Hit
+from app.tracking.receipts import Post
 from app.tracking.tokens import Tokens
 
+APPLY: Final = "apply_receipts"
 _TOKENS: Final = "herald_tokens"
 _BUFFER: Final = "herald_tracking_buffer"
+_INTAKE: Final = "herald_webhook_intake"
 
 
 def settings() -> Settings:
@@ -42,3 +46,20 @@ def buffer() -> Buffer:
             engagement.record(session, hits, clock.now())
 
     return cast(Buffer, app.extensions.setdefault(_BUFFER, Buffer(write)))
+
+
+def intake() -> Intake:
+    """Where this process commits webhooks, those that come together in one transaction."""
+    found = current_app.extensions.get(_INTAKE)
+    if isinstance(found, Intake):
+        return found
+    return cast(Intake, current_app.extensions.setdefault(_INTAKE, Intake(_keep, _ask_to_apply)))
+
+
+def _keep(posts: Sequence[Post]) -> None:
+    with transaction() as session:
+        receipts.store_all(session, posts, clock.now())
+
+
+def _ask_to_apply() -> None:
+    jobs.ask_once(APPLY)

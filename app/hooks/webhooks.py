@@ -13,13 +13,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import clock, jobs
 from app.db import transaction
 from app.hooks import signatures
-from app.hooks.context import settings
+from app.hooks.context import APPLY, intake, settings
+from app.hooks.intake import NotKept
 from app.hooks.signatures import Signer
 from app.tracking import receipts
+from app.tracking.receipts import Post
 
 LARGEST_BATCH: Final = 4 * 1024 * 1024  # SendGrid posts at 768 KB
 LARGEST_FORM: Final = 128 * 1024
-APPLY: Final = "apply_receipts"
+RETRY_AFTER_SECONDS: Final = 5
 EMPTY_ANSWER: Final = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/hooks")
@@ -34,8 +36,7 @@ def sendgrid() -> Response:
     signer = signatures.sendgrid(settings(), request.headers, body, clock.now())
     if signer is None:
         return _refused("sendgrid")
-    _keep("sendgrid", body, {}, signer)
-    return Response(status=204)
+    return _kept(_post("sendgrid", body, {}, signer))
 
 
 @blueprint.post("/twilio/status/<nid>/<attempt>")
@@ -44,8 +45,7 @@ def twilio_status(nid: str, attempt: str) -> Response:
     body, signer = _twilio()
     if signer is None:
         return _refused("twilio")
-    _keep("twilio_status", body, {"nid": nid[:64], "att": attempt[:16]}, signer)
-    return Response(status=204)
+    return _kept(_post("twilio_status", body, {"nid": nid[:64], "att": attempt[:16]}, signer))
 
 
 @blueprint.post("/twilio/inbound")
@@ -54,7 +54,7 @@ def twilio_inbound() -> Response:
     body, signer = _twilio()
     if signer is None or _is_stranger(signer):
         return _refused("twilio")
-    key = _keep("twilio_inbound", body, {}, signer)
+    key = _keep_alone(_post("twilio_inbound", body, {}, signer))
     _apply_now(key)
     return Response(EMPTY_ANSWER, content_type="text/xml")
 
@@ -75,11 +75,27 @@ def _is_stranger(signer: Signer) -> bool:
     return signer == "sandbox"
 
 
-def _keep(provider: str, body: bytes, context: dict[str, Any], signer: Signer) -> int:
+def _post(provider: str, body: bytes, context: dict[str, Any], signer: Signer) -> Post:
     if signer == "sandbox":
         context["sandbox"] = True
+    return Post(provider, body, context)
+
+
+def _kept(post: Post) -> Response:
+    try:
+        intake().keep(post)
+    except NotKept as error:
+        log.warning("webhook_not_kept", provider=post.provider, reason=str(error))
+        answer = Response("Try again.\n", 503, content_type="text/plain")
+        answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return answer
+    return Response(status=204)
+
+
+def _keep_alone(post: Post) -> int:
+    """For what has to be applied before the answer; answers its key."""
     with transaction() as session:
-        key = receipts.store(session, provider, body, context, clock.now())
+        key = receipts.store(session, *post, clock.now())
         jobs.later_once(session, APPLY)
     return key
 

@@ -8,20 +8,21 @@ five minutes before it is called unknown.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 import structlog
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from app.arrays import literal
 from app.tracking import delivery, events, inbound, sendgrid, twilio
 from app.tracking.models import Receipt
 from app.tracking.news import News
 
 PROVIDERS: Final = ("sendgrid", "twilio_status", "twilio_inbound")
-CHUNK: Final = 200
+CHUNK: Final = 1_000
 CHUNK_BYTES: Final = 500_000  # about 2,000 events
 PARKED_FOR: Final = timedelta(minutes=5)
 MAX_TRIES: Final = 8
@@ -30,6 +31,44 @@ KEPT_FOR: Final = timedelta(days=7)
 _PAUSES: Final = (2, 5, 15, 30, 60)  # seconds between looks for a message that is not known yet
 
 log = structlog.get_logger(__name__)
+
+
+class Post(NamedTuple):
+    """A webhook as it came; `context` is what its URL and headers said."""
+
+    provider: str
+    body: bytes
+    context: Mapping[str, Any]
+
+
+# In the order of the list, which is then the order of the keys.
+_STORE: Final = text(
+    """
+    insert into receipt (provider, received_at, due_at, body, context)
+    select provider, :now, :now, body, cast(context as jsonb)
+      from unnest(
+        cast(:providers as text[]), cast(:bodies as bytea[]), cast(:contexts as text[])
+      ) with ordinality v(provider, body, context, place)
+     order by place
+    returning id
+    """
+)
+
+
+_LOCK: Final = text(
+    """
+    select id, provider, received_at, context, body, tries from receipt
+     where id = any(cast(:ids as bigint[])) and applied_at is null and due_at <= :now
+     order by id for update skip locked
+    """
+)
+_DONE: Final = text(
+    """
+    update receipt r set applied_at = :now, error = coalesce(v.error, r.error)
+      from unnest(cast(:ids as bigint[]), cast(:errors as text[])) v(id, error)
+     where r.id = v.id
+    """
+)
 
 
 @dataclass(slots=True)
@@ -42,6 +81,8 @@ class Outcome:
     unknown: int = 0
     failed: int = 0
     strange: int = 0
+    # Not all that was due had room: ask again.
+    more: bool = False
 
     def add(self, other: "Outcome") -> None:
         """Take over the figures of another call."""
@@ -50,21 +91,45 @@ class Outcome:
 
 
 @dataclass(slots=True)
+class _Kept:
+    """A row of `receipt`, without the ORM: there may be a thousand in a chunk."""
+
+    id: int
+    provider: str
+    received_at: datetime
+    context: Mapping[str, Any]
+    body: bytes
+    tries: int
+    error: str | None = None
+
+
+@dataclass(slots=True)
 class _Parsed:
-    receipt: Receipt
+    receipt: _Kept
     news: list[News] = field(default_factory=list)
 
 
 def store(
     session: Session, provider: str, body: bytes, context: Mapping[str, Any], now: datetime
 ) -> int:
-    """Keep a verified webhook; answers its key. `context` is what its URL and headers said."""
-    receipt = Receipt(
-        provider=provider, received_at=now, due_at=now, body=body, context=dict(context)
+    """Keep one verified webhook; answers its key."""
+    return store_all(session, [Post(provider, body, context)], now)[0]
+
+
+def store_all(session: Session, posts: Sequence[Post], now: datetime) -> list[int]:
+    """Keep verified webhooks, in one statement; answers their keys, in the same order."""
+    if not posts:
+        return []
+    rows = session.execute(
+        _STORE,
+        {
+            "now": now,
+            "providers": [post.provider for post in posts],
+            "bodies": [post.body for post in posts],
+            "contexts": [orjson.dumps(dict(post.context)).decode() for post in posts],
+        },
     )
-    session.add(receipt)
-    session.flush()
-    return receipt.id
+    return sorted(row[0] for row in rows)
 
 
 def apply(session: Session, now: datetime, limit: int = CHUNK, only: int | None = None) -> Outcome:
@@ -73,42 +138,50 @@ def apply(session: Session, now: datetime, limit: int = CHUNK, only: int | None 
     Receipts that another process is applying are passed over. One that cannot be applied is tried
     again later and does not hold up the others. `only` is the key of a single receipt.
     """
-    receipts = _take(session, now, limit, only)
-    if not receipts:
-        return Outcome()
+    receipts, more = _take(session, now, limit, only)
+    outcome = Outcome()
     try:
-        with session.begin_nested():
-            return _apply_all(session, receipts, now)
+        if receipts:
+            with session.begin_nested():
+                outcome = _apply_all(session, receipts, now)
     except OperationalError:
         raise
     except Exception as error:
         log.warning("receipts_one_by_one", receipts=len(receipts), error=type(error).__name__)
-    outcome = Outcome()
-    for receipt in receipts:
-        outcome.add(_apply_alone(session, receipt, now))
+        for receipt in receipts:
+            outcome.add(_apply_alone(session, receipt, now))
+    # Where all of them are in other hands, those go on.
+    outcome.more = more and bool(receipts)
     return outcome
 
 
-def _take(session: Session, now: datetime, limit: int, only: int | None) -> list[Receipt]:
-    """Lock the oldest that are due, at most CHUNK_BYTES of them: a transaction stays short."""
+def _take(
+    session: Session, now: datetime, limit: int, only: int | None
+) -> tuple[list[_Kept], bool]:
+    """Lock the oldest that are due, at most CHUNK_BYTES of them: a transaction stays short.
+
+    Answers also whether more are due.
+    """
     due = (Receipt.applied_at.is_(None), Receipt.due_at <= now)
     sizes = select(Receipt.id, func.octet_length(Receipt.body)).where(*due)
     if only is not None:
         sizes = sizes.where(Receipt.id == only)
     chosen: list[int] = []
     room = CHUNK_BYTES
-    for key, size in session.execute(sizes.order_by(Receipt.id).limit(limit)):
-        if chosen and size > room:
+    more = False
+    for key, size in session.execute(sizes.order_by(Receipt.id).limit(limit + 1)):
+        more = len(chosen) == limit or bool(chosen and size > room)
+        if more:
             break
         chosen.append(key)
         room -= size
     if not chosen:
-        return []
-    locked = select(Receipt).where(Receipt.id.in_(chosen), *due).order_by(Receipt.id)
-    return list(session.scalars(locked.with_for_update(skip_locked=True)))
+        return [], more
+    rows = session.execute(_LOCK, {"ids": literal(chosen), "now": now})
+    return [_Kept(*row) for row in rows], more
 
 
-def _apply_alone(session: Session, receipt: Receipt, now: datetime) -> Outcome:
+def _apply_alone(session: Session, receipt: _Kept, now: datetime) -> Outcome:
     try:
         with session.begin_nested():
             return _apply_all(session, [receipt], now)
@@ -120,7 +193,7 @@ def _apply_alone(session: Session, receipt: Receipt, now: datetime) -> Outcome:
         return Outcome(receipts=1, failed=1)
 
 
-def _apply_all(session: Session, receipts: Sequence[Receipt], now: datetime) -> Outcome:
+def _apply_all(session: Session, receipts: Sequence[_Kept], now: datetime) -> Outcome:
     outcome = Outcome(receipts=len(receipts))
     parsed = [_parse(session, receipt, outcome, now) for receipt in receipts]
     keys = (one.notification_id for item in parsed for one in item.news)
@@ -130,12 +203,15 @@ def _apply_all(session: Session, receipts: Sequence[Receipt], now: datetime) -> 
         ready += _ready(item, known)
         _park(session, item, known, outcome, now)
     outcome.events = delivery.apply(session, ready, now)
-    done = [item.receipt.id for item in parsed]
-    session.execute(update(Receipt).where(Receipt.id.in_(done)).values(applied_at=now))
+    done = {
+        "ids": literal([receipt.id for receipt in receipts]),
+        "errors": literal([receipt.error for receipt in receipts]),
+    }
+    session.execute(_DONE, done | {"now": now})
     return outcome
 
 
-def _parse(session: Session, receipt: Receipt, outcome: Outcome, now: datetime) -> _Parsed:
+def _parse(session: Session, receipt: _Kept, outcome: Outcome, now: datetime) -> _Parsed:
     parsed = _Parsed(receipt)
     try:
         if receipt.provider == "sendgrid":
@@ -199,13 +275,13 @@ def _park(
     )
 
 
-def _body_of(receipt: Receipt, waits: Sequence[News]) -> bytes:
+def _body_of(receipt: _Kept, waits: Sequence[News]) -> bytes:
     if receipt.provider != "sendgrid":
         return receipt.body
     return orjson.dumps([dict(one.raw) for one in waits])
 
 
-def _try_later(session: Session, receipt: Receipt, error: str, now: datetime) -> None:
+def _try_later(session: Session, receipt: _Kept, error: str, now: datetime) -> None:
     tries = receipt.tries + 1
     values: dict[str, Any] = {"tries": tries, "error": error}
     if tries >= MAX_TRIES:

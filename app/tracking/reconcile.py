@@ -22,6 +22,7 @@ from app.db import transaction
 from app.sending.engine import Engine
 from app.sending.safety import Checkup
 from app.tracking import events, receipts
+from app.tracking.receipts import Post
 
 APPLY: Final = "apply_receipts"
 AT_ONCE: Final = 300  # per stage and minute
@@ -130,6 +131,7 @@ def _keep(
     session: Session, silent: Sequence[Silent], known: Mapping[str, KnownText], now: datetime
 ) -> None:
     """Final statuses become receipts, as if Twilio had called back."""
+    posts = []
     for one in silent:
         text_ = known[one.provider_id]
         if text_.status in _ON_THE_WAY:
@@ -140,7 +142,8 @@ def _keep(
         context = {"nid": ids.encode("ntf", one.id), "att": str(one.attempts), "looked_up": True}
         if one.test:
             context["sandbox"] = True
-        receipts.store(session, "twilio_status", urlencode(form).encode(), context, now)
+        posts.append(Post("twilio_status", urlencode(form).encode(), context))
+    receipts.store_all(session, posts, now)
     if silent:
         jobs.later_once(session, APPLY)
 

@@ -327,3 +327,18 @@ def test_what_was_applied_is_forgotten_after_a_week(world: World) -> None:
     assert receipts.forget(world.session, world.now + timedelta(days=6)) == 0
     assert receipts.forget(world.session, world.now + timedelta(days=8)) == 1
     assert receipts.waiting(world.session) == {"sendgrid": 1}
+
+
+def test_a_full_chunk_says_that_there_is_more(world: World, session: Session) -> None:
+    for _ in range(3):
+        keep(session, [], world.now)
+    done = [receipts.apply(session, world.now, limit=2) for _ in range(3)]
+    assert [(one.receipts, one.more) for one in done] == [(2, True), (1, False), (0, False)]
+
+
+def test_a_chunk_ends_where_bodies_get_large(world: World, session: Session) -> None:
+    large = {"event": "?", "filler": "x" * (receipts.CHUNK_BYTES // 2)}
+    for _ in range(2):
+        keep(session, [large], world.now)
+    done = [receipts.apply(session, world.now) for _ in range(2)]
+    assert [(one.receipts, one.more) for one in done] == [(1, True), (1, False)]

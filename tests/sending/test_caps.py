@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.accounts import workspace
 from app.campaigns.models import Campaign
@@ -39,31 +39,13 @@ def campaign(name: str, **fields: Any) -> int:
 
 def offer(house: House, campaign_id: int | None = None, **wishes: Any) -> list[int]:
     """A marketing message to everybody in one batch, as a campaign's fan-out makes it."""
-    keys = [
-        message.key
-        for n in range(PEOPLE)
-        for message in house.accept(
-            Recipient(external_id=f"p{n}"), topic="offers", **wishes
-        ).messages
-    ]
+    keys = house.accept_for_all(PEOPLE, topic="offers", **wishes)
     with transaction() as session:
-        rows = session.scalars(
-            select(Notification).where(Notification.id.in_(keys)).order_by(Notification.id)
-        ).all()
-        batches = session.scalars(
-            select(Batch).where(Batch.state == "pending").order_by(Batch.id.desc()).limit(len(keys))
-        ).all()
-        mine = {batch.channel: batch for batch in batches if set(batch.ids) & set(keys)}
-        for row in rows:
-            row.campaign_id = campaign_id
-        for channel, first in mine.items():
-            first.ids = [row.id for row in rows if row.channel == channel]
-            first.campaign_id = campaign_id
-            first.accepted_from = rows[0].accepted_at
-            first.accepted_to = rows[-1].accepted_at
-        for batch in batches:
-            if set(batch.ids) & set(keys) and batch not in mine.values():
-                session.delete(batch)
+        mine = Notification.id.in_(keys)
+        session.execute(update(Notification).where(mine).values(campaign_id=campaign_id))
+        session.execute(
+            update(Batch).where(Batch.ids.overlap(keys)).values(campaign_id=campaign_id)
+        )
     return keys
 
 
@@ -80,10 +62,7 @@ def outcomes(keys: list[int]) -> dict[tuple[str, str | None], int]:
 @pytest.fixture
 def people(house: House) -> list[int]:
     """People with an address and a number each."""
-    return [
-        house.contact(f"p{n}", email=f"p{n}@example.com", phone=f"+4477009{n:05}")
-        for n in range(PEOPLE)
-    ]
+    return house.crowd(PEOPLE)
 
 
 def test_campaigns_that_race_for_a_person_cannot_both_win(house: House, people: list[int]) -> None:

@@ -14,7 +14,6 @@ from app.db import transaction
 from app.sending import control, deliver
 from app.sending.leases import LeaseKeeper
 from app.sending.models import Batch, Notification
-from app.sending.requests import Recipient
 from tests.support.sending import House
 
 PEOPLE = 200
@@ -25,15 +24,8 @@ SLOW_SECONDS = 1.3
 def people(house: House) -> list[int]:
     """Marketing texts to many people in one batch; the provider takes its time."""
     house.sandbox.fault("twilio", fault="delay", seconds=SLOW_SECONDS)
-    keys = [house.contact(f"p{n}", phone=f"+4477009{n:05}") for n in range(PEOPLE)]
-    for n in range(PEOPLE):
-        house.accept(Recipient(external_id=f"p{n}"), topic="offers", channels=("sms",))
-    with transaction() as session:
-        first, *rest = session.scalars(select(Batch).order_by(Batch.id)).all()
-        first.ids = [*first.ids, *(key for batch in rest for key in batch.ids)]
-        for batch in rest:
-            session.delete(batch)
-            first.accepted_to = max(first.accepted_to, batch.accepted_to)
+    keys = house.crowd(PEOPLE)
+    house.accept_for_all(PEOPLE, topic="offers", channels=("sms",))
     return keys
 
 

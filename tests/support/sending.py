@@ -88,6 +88,43 @@ class House:
         assert isinstance(answer, Accepted), answer
         return answer
 
+    def crowd(self, count: int) -> list[int]:
+        """People `p0`, `p1`, … with an address and a number each, at once."""
+        with transaction() as session:
+            people = [
+                Contact(
+                    external_id=f"p{n}",
+                    first_name=f"P{n}",
+                    email=f"p{n}@example.com",
+                    phone=f"+4477009{n:05}",
+                )
+                for n in range(count)
+            ]
+            session.add_all(people)
+            session.flush()
+            return [person.id for person in people]
+
+    def accept_for_all(self, count: int, topic: str = "service", **wishes: Any) -> list[int]:
+        """One request for each of a crowd, in one call: one batch per channel. Answers the keys."""
+        requests = [
+            SendRequest(
+                to=Recipient(external_id=f"p{n}"),
+                topic=topic,
+                version_id=self.version_id,
+                **wishes,
+            )
+            for n in range(count)
+        ]
+        caller = Caller("api", "req_test")
+        with transaction() as session:
+            answers = accept.accept(session, requests, caller, datetime.now(UTC))
+        return [
+            message.key
+            for answer in answers
+            if isinstance(answer, Accepted)
+            for message in answer.messages
+        ]
+
     def deliver_all(self, engine: Engine | None = None) -> int:
         """Send every pending batch in this process; answers how many."""
         with transaction() as session:

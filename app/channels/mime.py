@@ -16,6 +16,7 @@ from app.channels.base import EmailMessage, EmailShell
 from app.channels.headers import substituted, tokens_in
 
 _SOFT_BREAK: Final = b"=\r\n"
+_QP_LINE: Final = 76  # characters of a line, with the sign of a soft break (RFC 2045 §6.7)
 # A boundary that quoted-printable cannot produce: it holds "=_".
 _BOUNDARY: Final = "=_herald_part"
 _PLAIN, _HTML = (
@@ -172,7 +173,17 @@ def _encoded(text: str) -> bytes:
     encoded = b"\n" + binascii.b2a_qp(plain, istext=True)
     while b"\n." in encoded:
         encoded = encoded.replace(b"\n.", b"\n=2E=\n")
-    return encoded[1:].replace(b"\n", b"\r\n")
+    return _with_room(encoded[1:]).replace(b"\n", b"\r\n")
+
+
+def _with_room(encoded: bytes) -> bytes:
+    """A last line that is full cannot take the sign of a soft break: its last character moves."""
+    last = encoded.rpartition(b"\n")[2]
+    if len(last) < _QP_LINE:
+        return encoded
+    cut = 3 if last[-3:-2] == b"=" else 1
+    moved = encoded[-cut:]
+    return encoded[:-cut] + b"=\n" + (b"=2E" if moved == b"." else moved)
 
 
 def _pieces(text: str, tokens: Iterable[str]) -> list[tuple[bytes, str]]:

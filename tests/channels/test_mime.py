@@ -6,7 +6,7 @@ from email.policy import default
 from typing import cast
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.channels.base import EmailShell
@@ -105,6 +105,8 @@ def test_any_body_comes_through(text, html):
 
 
 @given(TEXT, TEXT, TEXT)
+@example("", "", "000000\x1f\x08\x08" + "\x80" * 6 + "\U00010000" * 2 + "0")
+@example("", "", "x" * 75 + ".")
 def test_a_shell_with_its_parts_reads_like_the_whole(before, slot, after):
     shell = EmailShell("Hi -s0-", f"{before}-s0-{after}-s10--s0-", f"a-s0-{after}", {})
     (message,) = shell_emails(1, shell)

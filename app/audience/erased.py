@@ -7,13 +7,14 @@ suppression is written again, so that every other check is one comparison.
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
+import orjson
 from flask import current_app
-from sqlalchemy import select, tuple_
+from sqlalchemy import tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -24,6 +25,18 @@ from app.settings import Settings
 Address = tuple[str, str]  # kind (email, phone, token), address
 
 _PREFIX: Final = "erased:"
+
+#: A statement by itself, or part of a larger one: who enters messages asks in the same round trip.
+RECALL: Final = """
+    insert into suppression (kind, address, reason, source, created_at)
+    select distinct given.kind, given.address, 'erased', 'erased before', %(now)s::timestamptz
+      from jsonb_to_recordset(%(marked)s::jsonb) as given(kind text, mark text, address text)
+     where exists (
+       select from suppression s where s.kind = given.kind and s.address = given.mark
+     )
+     order by 1, 2
+    on conflict do nothing
+"""
 
 
 def mark(kind: str, address: str) -> str:
@@ -36,40 +49,26 @@ def is_mark(address: str) -> bool:
     return address.startswith(_PREFIX)
 
 
-def recall(session: Session, addresses: Sequence[Address], now: datetime) -> int:
-    """Suppress again whichever of these addresses was erased before; returns how many.
+def recall(session: Session, addresses: Sequence[Address], now: datetime) -> None:
+    """Suppress again whichever of these addresses was erased before.
 
     To be called with every address that enters Herald: from the API, an import, the console.
     """
-    by_mark = {
-        (kind, found): suppression_key(kind, address)
-        for kind, address in dict.fromkeys(addresses)
-        for found in _marks(kind, address)
-    }
-    if not by_mark:
-        return 0
-    kinds = sorted({kind for kind, _ in by_mark})
-    rows = session.execute(
-        select(Suppression.kind, Suppression.address).where(
-            Suppression.kind.in_(kinds),
-            Suppression.address.in_([found for _, found in by_mark]),
-        )
-    )
-    known = {(kind, by_mark[kind, found]) for kind, found in rows if (kind, found) in by_mark}
-    if not known:
-        return 0
-    values = [
-        {
-            "kind": kind,
-            "address": address,
-            "reason": "erased",
-            "source": "erased before",
-            "created_at": now,
-        }
-        for kind, address in sorted(known)
-    ]
-    session.execute(insert(Suppression).values(values).on_conflict_do_nothing())
-    return len(values)
+    if addresses:
+        given = {"marked": marked(addresses), "now": now}
+        session.flush()
+        session.connection().exec_driver_sql(RECALL, given)
+
+
+def marked(addresses: Iterable[Address]) -> str:
+    """What `RECALL` must be given: JSON with each address beside its marks."""
+    return orjson.dumps(
+        [
+            {"kind": kind, "mark": found, "address": suppression_key(kind, address)}
+            for kind, address in dict.fromkeys(addresses)
+            for found in _marks(kind, address)
+        ]
+    ).decode()
 
 
 def remember(session: Session, addresses: Sequence[Address], now: datetime) -> None:

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from app import ids
 from app.audience import erased
 from app.errors import FieldError, Invalid
-from app.sending import batches, ledger
-from app.sending.models import Notification
+from app.sending.enter import enter
 from app.sending.recipients import Person, resolve
 from app.sending.requests import Accepted, AcceptedMessage, Caller, SendRequest
 from app.sending.sources import Source, find
@@ -40,7 +38,6 @@ def accept(
     """One answer per request, in order."""
     sources = find(session, requests, now)
     people = resolve(session, [request.to for request in requests])
-    erased.recall(session, _bare_addresses(requests), now)
     answers: list[Accepted | Invalid | None] = [None] * len(requests)
     drafts: list[Draft] = []
     for position, (request, source, person) in enumerate(
@@ -51,14 +48,14 @@ def accept(
             answers[position] = Invalid(problems)
         else:
             drafts += plan(position, request, source, person, caller, now)
-    messages = _insert(session, drafts, now)
+    messages = _insert(session, drafts, _bare_addresses(requests), now)
     grouped: list[list[AcceptedMessage]] = [[] for _ in requests]
     for draft, message in zip(drafts, messages, strict=True):
         grouped[draft.position].append(message)
     return [answer or Accepted(grouped[position]) for position, answer in enumerate(answers)]
 
 
-def _bare_addresses(requests: Sequence[SendRequest]) -> list[tuple[str, str]]:
+def _bare_addresses(requests: Sequence[SendRequest]) -> list[erased.Address]:
     """Addresses without a person behind them: somebody may have asked to be erased."""
     emails = [("email", request.to.email) for request in requests if request.to.email]
     phones = [("phone", request.to.phone) for request in requests if request.to.phone]
@@ -134,7 +131,7 @@ def _base(
         "topic_id": source.topic_id,
         "version_id": source.version_id,
         "data": dict(request.data) or None,
-        "extra": dict(request.metadata) or None,
+        "metadata": dict(request.metadata) or None,
         "api_key_id": caller.api_key_id,
         "request_id": caller.request_id,
         "expires_at": request.expires_at,
@@ -174,32 +171,13 @@ def _not_sent(
     )
 
 
-def _insert(session: Session, drafts: Sequence[Draft], now: datetime) -> list[AcceptedMessage]:
+def _insert(
+    session: Session, drafts: Sequence[Draft], bare: Sequence[erased.Address], now: datetime
+) -> list[AcceptedMessage]:
     if not drafts:
         return []
-    keys = session.scalars(
-        insert(Notification).returning(Notification.id, sort_by_parameter_order=True),
-        [draft.values for draft in drafts],
-    ).all()
-    rows = list(zip(keys, (draft.values for draft in drafts), strict=True))
-    ledger.record(
-        session,
-        [
-            ledger.Moved(None, row["channel"], None, None, row["status"], row["reason"])
-            for _, row in rows
-        ],
-        now,
-    )
-    batches.make(
-        session,
-        [
-            batches.Member(key, row["channel"], row["lane"], row["test"], None, now)
-            for key, row in rows
-            if row["status"] == "queued"
-        ],
-        now,
-    )
+    rows = [draft.values for draft in drafts]
     return [
         AcceptedMessage(key, ids.encode("ntf", key), row["channel"], row["status"], row["reason"])
-        for key, row in rows
+        for key, row in zip(enter(session, rows, bare, now), rows, strict=True)
     ]

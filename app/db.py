@@ -5,15 +5,20 @@ the command line, `sending.deliver`). Domain functions take the session and neve
 must wait for the commit (queue messages, cache invalidation) is registered with `after_commit`.
 """
 
+import select
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any
 
+import psycopg
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column, registry
+from sqlalchemy.pool import ConnectionPoolEntry
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -45,6 +50,37 @@ Ref = Annotated[int, mapped_column(BigInteger)]
 db = SQLAlchemy(model_class=Model, session_options={"expire_on_commit": False})
 
 _AFTER_COMMIT = "herald_after_commit"
+_ASKED = "herald_asked"
+_TRUSTED_SECONDS = 5.0
+
+
+def must_live(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """Pool event `checkout`: replace a connection whose server is gone.
+
+    To ask the server each time is a round trip per transaction. One that has stopped has closed
+    the connection, which can be seen without asking: there is something to read. It is asked then,
+    and when it has not been for some seconds (a network that lost it says nothing).
+    """
+    now = time.monotonic()
+    asked = record.info.setdefault(_ASKED, now)  # a new connection has just been answered
+    if now - asked < _TRUSTED_SECONDS and not _has_something_to_say(connection):
+        return
+    try:
+        connection.autocommit = True
+        connection.execute("")
+        connection.autocommit = False
+    except psycopg.Error as error:
+        raise InvalidatePoolError from error
+    record.info[_ASKED] = now
+
+
+def _has_something_to_say(connection: Any) -> bool:
+    try:
+        waiting = select.poll()
+        waiting.register(connection.fileno(), select.POLLIN)
+        return bool(waiting.poll(0))
+    except psycopg.Error:  # closed on this side
+        return True
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from app.accounts import sessions
 from app.api import document, machine, operations, problems, routes
 from app.console import access, errors, hold, pages, signin
 from app.console import routes as console_routes
-from app.db import db
+from app.db import db, must_live
 from app.errors import DomainError
 from app.hooks import routes as hooks_routes
 from app.sending import engine
@@ -72,7 +72,7 @@ def engine_options() -> dict[str, Any]:
         "pool_size": 10,
         "max_overflow": 10,
         "pool_timeout": 4,
-        "pool_pre_ping": True,
+        "pool_events": [(must_live, "checkout")],
         "pool_recycle": 1800,
         "hide_parameters": True,  # they hold people's data, and errors are logged
         "json_serializer": _to_json,

@@ -51,13 +51,30 @@ class BulkBroker(RedisBroker):
 
     def enqueue_many(self, messages: Sequence[dramatiq.Message[Any]]) -> None:
         """Enqueue messages for now; raises redis errors."""
-        dispatch = self.scripts["dispatch"]
-        for start in range(0, len(messages), _CHUNK):
-            pipeline = self.client.pipeline(transaction=False)
-            for message in messages[start : start + _CHUNK]:
-                ready = message.copy(options={"redis_message_id": str(uuid4())})
-                dispatch(args=self._arguments(ready), keys=[self.namespace], client=pipeline)
-            pipeline.execute()
+        ready = [
+            self._arguments(message.copy(options={"redis_message_id": str(uuid4())}))
+            for message in messages
+        ]
+        for start in range(0, len(ready), _CHUNK):
+            chunk = ready[start : start + _CHUNK]
+            try:
+                self._run(chunk)
+            except redis.exceptions.NoScriptError:  # the server has been restarted
+                self.client.script_load(self.scripts["dispatch"].script)
+                self._run(chunk)  # again: a message with the same id replaces itself
+
+    def _run(self, calls: Sequence[Sequence[Any]]) -> None:
+        """The broker's script, by its digest: to ask first whether the server knows it would be a
+        round trip more than the call itself.
+        """
+        digest = self.scripts["dispatch"].sha
+        if len(calls) == 1:
+            self.client.evalsha(digest, 1, self.namespace, *calls[0])
+            return
+        pipeline = self.client.pipeline(transaction=False)
+        for call in calls:
+            pipeline.evalsha(digest, 1, self.namespace, *call)
+        pipeline.execute()
 
     def _arguments(self, message: dramatiq.Message[Any]) -> list[Any]:
         return [

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import redis
 from flask import Flask
 from sqlalchemy import text
 
@@ -35,6 +36,17 @@ def test_work_that_comes_after_the_job_has_begun_asks_again(app: Flask) -> None:
         jobs.begun(ACTOR)
         ask()
         assert jobs.waiting(jobs.BACKGROUND) == 2
+
+
+def test_a_queue_that_forgot_its_script_is_taught_it_again(
+    app: Flask, valkey: "redis.Redis"
+) -> None:
+    with app.app_context():
+        for number in (1, 2):
+            valkey.script_flush()
+            wanted = [jobs.deliver(key, "email", "bulk") for key in range(number)]
+            assert jobs.enqueue(wanted)
+        assert jobs.waiting("email.bulk") == 3
 
 
 def test_work_that_was_rolled_back_asks_for_nothing(app: Flask) -> None:

@@ -7,6 +7,9 @@ Writers invalidate after their commit by leaving a short-lived tombstone. It kee
 saw the row before the commit from storing its old copy afterwards: filling never overwrites.
 Should the invalidation itself be lost, an entry lives `LIFETIME` seconds at most; whether a message
 may be sent is never decided from here but from the database, at the last moment.
+
+What every message asks for may also be kept near, in this process: other processes then see a
+change up to `NEAR_SECONDS` later, and something new at once.
 """
 
 import time
@@ -25,7 +28,10 @@ from app.db import after_commit
 LIFETIME: Final = 120
 TOMBSTONE_SECONDS: Final = 10
 PAUSE_SECONDS: Final = 3.0
+NEAR_SECONDS: Final = 1.0
+_MOST_NEAR: Final = 1000
 _TOMBSTONE: Final = b""
+_NEVER: Final = (0.0, None)
 _EXTENSION: Final = "herald_cache"
 
 _REQUESTS: Final = Counter(
@@ -42,6 +48,7 @@ class Cache:
         self._client = client
         self._namespace = namespace
         self._quiet_until = 0.0
+        self._near: dict[tuple[str, str], tuple[float, Any]] = {}
 
     @classmethod
     def connect(cls, url: str, namespace: str = "herald") -> "Cache":
@@ -64,6 +71,29 @@ class Cache:
         _REQUESTS.labels(kind, "miss").inc(len(wanted) - len(found))
         return found
 
+    def get_near(self, kind: str, keys: Iterable[str]) -> dict[str, Any]:
+        """The same, where a value that is a second old will do."""
+        now, near = time.monotonic(), {}
+        lacking = []
+        for key in keys:
+            until, value = self._near.get((kind, key), _NEVER)
+            if until > now:
+                near[key] = value
+            else:
+                lacking.append(key)
+        if not lacking:
+            return near
+        found = self.get_many(kind, lacking)
+        if len(self._near) > _MOST_NEAR:
+            self._near.clear()
+        for key, value in found.items():
+            self._near[kind, key] = (now + NEAR_SECONDS, value)
+        return near | found
+
+    def forget_near(self) -> None:
+        """Keep nothing in this process."""
+        self._near.clear()
+
     def set_many(self, kind: str, values: Mapping[str, Any], seconds: int = LIFETIME) -> None:
         """Keep what was just read from the database, unless someone changed it meanwhile."""
         if not values:
@@ -80,7 +110,8 @@ class Cache:
 
     def invalidate(self, kind: str, keys: Iterable[str]) -> None:
         """Forget these at once, and keep slow readers from bringing them back."""
-        names = [self._name(kind, key) for key in dict.fromkeys(keys)]
+        unique = list(dict.fromkeys(keys))
+        names = [self._name(kind, key) for key in unique]
         if not names:
             return
 
@@ -91,6 +122,8 @@ class Cache:
             return pipe.execute()
 
         self._ask(bury)
+        for key in unique:
+            self._near.pop((kind, key), None)
 
     def tally(self, kind: str, key: str, amount: int, now: datetime, minutes: int) -> int | None:
         """Count `amount` more of something that happens; answers how many there were within the

@@ -47,6 +47,24 @@ def test_a_slow_reader_cannot_bring_back_what_was_changed(kept: Cache) -> None:
     assert kept.get_many("thing", ["a"]) == {}
 
 
+def test_what_is_near_is_not_asked_for_until_it_is_changed_here(kept: Cache) -> None:
+    kept.set_many("thing", {"a": 1, "b": 2})
+    assert kept.get_near("thing", ["a"]) == {"a": 1}
+    kept._client.flushdb()  # type: ignore[union-attr]
+    assert kept.get_near("thing", ["a", "b"]) == {"a": 1}
+    kept.invalidate("thing", ["a"])
+    assert kept.get_near("thing", ["a"]) == {}
+
+
+def test_a_change_elsewhere_is_seen_within_a_second(kept: Cache, valkey: "redis.Redis") -> None:
+    other = Cache(valkey, "test")
+    kept.set_many("thing", {"a": "old"})
+    kept.get_near("thing", ["a"])
+    other.invalidate("thing", ["a"])
+    time.sleep(cache.NEAR_SECONDS)
+    assert kept.get_near("thing", ["a"]) == {}
+
+
 def test_without_redis_everything_is_a_miss_and_soon_nobody_asks() -> None:
     away = Cache.connect("redis://127.0.0.1:1/0")
     assert away.get_many("thing", ["a"]) == {}

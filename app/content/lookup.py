@@ -23,8 +23,11 @@ class Known:
 
 
 def by_keys(session: Session, keys: Collection[str]) -> dict[str, Known]:
-    """The templates in use among these keys: one round trip to the cache, at most one query."""
-    found = {key: Known(**row) for key, row in cache.shared().get_many(_CACHE, keys).items()}
+    """The templates in use among these keys, as they were at most a second ago.
+
+    At most one round trip to the cache and one query.
+    """
+    found = {key: Known(**row) for key, row in cache.shared().get_near(_CACHE, keys).items()}
     lacking = [key for key in keys if key not in found]
     if lacking:
         rows = session.execute(

@@ -49,7 +49,11 @@ def find(
 ) -> list[Source | Invalid]:
     """The source of each request; templates and topics come from the cache where possible."""
     known = lookup.by_keys(session, {r.template for r in requests if r.template})
-    by_key = topics.facts(session)
+    by_key = topics.recent_facts(
+        session,
+        {request.topic for request in requests if request.topic},
+        {template.topic_id for template in known.values()},
+    )
     by_id = {topic.id: topic for topic in by_key.values()}
     return [_source(session, request, known, by_key, by_id, now) for request in requests]
 

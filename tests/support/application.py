@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
+from app import cache
 from app import settings as herald_settings
 from app.accounts import key_cache, workspace
 from app.db import db
@@ -52,6 +53,8 @@ def app(built_app: Flask, database: Database, valkey: "redis.Redis") -> Iterator
     """The application with nothing in its database and Valkey but what migrations put there."""
     workspace.forget()
     key_cache.forget()
+    with built_app.app_context():
+        cache.shared().forget_near()
     yield built_app
     with built_app.app_context():
         db.session.remove()

@@ -12,8 +12,10 @@ from app.arrays import literal
 
 # All writers of engagement take it, so that "the first" is decided by one of them at a time.
 ENGAGEMENT_LOCK: Final = 7_203_001
-# Nearly all news is about recent messages: their months are searched first.
+# Nearly all news is about recent messages: their months are searched first. Months that are yet to
+# come have tables already; each that is not ruled out costs more than the look-up itself.
 RECENT: Final = timedelta(days=35)
+SOON: Final = timedelta(days=1)
 
 
 class Message(NamedTuple):
@@ -60,14 +62,18 @@ def messages(session: Session, ids: Iterable[int], now: datetime) -> dict[int, M
     """The notifications with these keys; unknown keys are left out."""
     wanted = [key for key in set(ids) if 0 < key < 1 << 63]
     found: dict[int, Message] = {}
-    for condition in ("and accepted_at >= :recent", "and accepted_at < :recent"):
+    months = {"recent": now - RECENT, "soon": now + SOON}
+    for condition in (
+        "and accepted_at >= :recent and accepted_at < :soon",
+        "and (accepted_at < :recent or accepted_at >= :soon)",
+    ):
         missing = [key for key in wanted if key not in found]
         if missing:
             query = (
                 f"select {_COLUMNS} from notification "  # noqa: S608
                 f"where id = any(cast(:ids as bigint[])) {condition}"
             )
-            rows = session.execute(text(query), {"ids": literal(missing), "recent": now - RECENT})
+            rows = session.execute(text(query), {"ids": literal(missing), **months})
             found.update((row[0], Message._make(row)) for row in rows.all())
     return found
 

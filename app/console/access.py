@@ -9,7 +9,8 @@ from typing import Final, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, Flask, current_app, g, redirect, request, url_for
+from flask import Blueprint, Flask, Request, current_app, g, redirect, request, url_for
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_login import AnonymousUserMixin, LoginManager, UserMixin, current_user
 from werkzeug.wrappers import Response
 
@@ -120,8 +121,18 @@ def register(app: Flask, secret: str, old_secrets: tuple[str, ...]) -> None:
     manager.session_protection = None  # the server's table decides, not the browser's address
     manager.user_loader(_load_user)
     manager.init_app(app)
+    app.session_interface = _Cookies()
     app.before_request(_gate)
     app.jinja_env.globals["may"] = may
+
+
+class _Cookies(SecureCookieSessionInterface):
+    """Machines carry no cookie: for them no keys are derived to read one."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        if self.get_cookie_name(app) not in request.cookies:
+            return self.session_class()
+        return super().open_session(app, request)
 
 
 def forget_user() -> None:

@@ -149,3 +149,14 @@ def test_the_first_password_leads_the_whole_browser_and_then_to_the_overview(
     chosen = {"current": first, "new": PASSWORD}
     assert client.post("/settings/account/password", data=chosen).location == "/"
     assert client.get("/people").status_code == 200
+
+
+def test_one_address_cannot_go_on_guessing(client: FlaskClient) -> None:
+    """Thirty a minute; the minute may change on the way."""
+    for number in range(61):
+        answer = sign_in(client, f"nobody{number}@herald.example", "wrong")
+        if answer.status_code == 429:
+            break
+    assert number >= 30
+    assert answer.status_code == 429
+    assert client.get("/signin").status_code == 200, "looking at the form is not guessing"

@@ -220,6 +220,8 @@ class Engine:
 
     def _on_socket(self, event: int, descriptor: int, _multi: Any, _data: Any) -> None:
         if event == pycurl.POLL_REMOVE:
+            if _has_ended(descriptor):
+                self._breaks.count += 1
             with contextlib.suppress(KeyError):
                 self._poll.unregister(descriptor)
         else:
@@ -355,6 +357,18 @@ def _http_version(http2: bool, url: str) -> int:
     if url.startswith("https:"):
         return int(pycurl.CURL_HTTP_VERSION_2TLS)
     return int(pycurl.CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE)
+
+
+def _has_ended(descriptor: int) -> bool:
+    """Whether the other side has ended this connection, in whatever way.
+
+    Asked when libcurl lets go of a socket: a reset that arrives between our poll and libcurl's read
+    is seen by nobody else, and libcurl would send the streams in the air once more.
+    """
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN | select.POLLRDHUP)
+    ended = select.POLLERR | select.POLLHUP | select.POLLNVAL | select.POLLRDHUP
+    return any(happened & ended for _, happened in poll.poll(0))
 
 
 def _action(happened: int) -> int:

@@ -148,9 +148,10 @@ class _Talk:
         elif reply.action == "goaway":
             self.h2.close_connection(last_stream_id=max(0, stream - 2))
             self.socket.sendall(self.h2.data_to_send())
-            self.socket.shutdown(socket.SHUT_WR)
-            while self.socket.recv(65536):
-                pass
+            self.socket.settimeout(0.3)  # as Apple does: the client may leave first
+            with contextlib.suppress(TimeoutError):
+                while self.socket.recv(65536):
+                    pass
             return False
         elif reply.action == "reset":
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

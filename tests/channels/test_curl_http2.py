@@ -80,6 +80,14 @@ def test_a_reset_connection_loses_its_streams_and_doubles_none(client, h2_server
     assert len(paths) == len(set(paths))
 
 
+@pytest.mark.parametrize("round_", range(8))
+def test_a_reset_between_two_looks_doubles_nothing_either(client, h2_server, round_):
+    h2_server.script(*[H2Reply()] * (3 + round_ * 5), H2Reply(action="reset"), H2Reply())
+    run(client, h2_server, 100)
+    paths = [request.path for request in h2_server.requests]
+    assert len(paths) == len(set(paths))
+
+
 def test_silence_ends_at_the_deadline(client, h2_server):
     h2_server.script(H2Reply(action="silence"))
     (answer,) = run(client, h2_server)

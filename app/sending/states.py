@@ -68,8 +68,7 @@ _MOVE: Final = """
                        then coalesce(n.handed_at, v.at) else n.handed_at end
       from wanted v join old o on o.id = v.id,
            lateral (select o.status || '>' || v.status = any(:steps) as ok) f
-     where n.id = o.id and n.accepted_at = o.accepted_at and n.id = any(cast(:ids as bigint[]))
-       {between}
+     where n.id = o.id and n.accepted_at = o.accepted_at {between}
     returning n.id, n.campaign_id, n.contact_id, n.channel, o.status, o.reason, n.status, n.reason
 """
 

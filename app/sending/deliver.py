@@ -96,7 +96,7 @@ def _take(engine: Engine, batch_id: int) -> Taken | None:
         if way is None:
             return None
         if asked.lane == "bulk":
-            batch_id = turns.next_batch(session, asked.channel, now) or batch_id
+            batch_id = turns.next_batch(session, asked.channel, asked.test, now) or batch_id
         claim = batches.claim(session, batch_id, engine.owner, now)
         if claim is None:
             return None

@@ -41,7 +41,7 @@ _NEXT: Final = f"""
         select p.id, row_number() over (order by p.id) as place from (
           select id from batch
            where state = 'pending' and lane = 'bulk' and channel = :channel
-             and coalesce(campaign_id, 0) = owner.id
+             and coalesce(campaign_id, 0) = owner.id and test = :test
            order by id limit :most
         ) p
       ) first
@@ -55,13 +55,13 @@ _NEXT: Final = f"""
 """
 
 
-def next_batch(session: Session, channel: str, now: datetime) -> int | None:
+def next_batch(session: Session, channel: str, test: bool, now: datetime) -> int | None:
     """The pending batch of this channel's bulk queue whose turn it is, locked; None: none.
 
     Campaigns that have sent as much as they may are left out for now.
     """
     found: int | None = session.scalar(
-        text(_NEXT), {"channel": channel, "most": MOST_AT_ONCE, "now": now}
+        text(_NEXT), {"channel": channel, "test": test, "most": MOST_AT_ONCE, "now": now}
     )
     return found
 

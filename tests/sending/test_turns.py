@@ -41,7 +41,7 @@ def claim_next() -> int | None:
     """Which campaign the next free worker serves; it keeps the batch in hand."""
     now = datetime.now(UTC)
     with transaction() as session:
-        found = turns.next_batch(session, "email", now)
+        found = turns.next_batch(session, "email", False, now)
         if found is None:
             return None
         claim = batches.claim(session, found, "worker", now)
@@ -64,9 +64,9 @@ def test_a_paused_campaign_is_passed_over(campaigns: list[int]) -> None:
 def test_two_workers_never_get_the_same_batch(campaigns: list[int]) -> None:
     now = datetime.now(UTC)
     with transaction() as session:
-        mine = turns.next_batch(session, "email", now)
+        mine = turns.next_batch(session, "email", False, now)
         with session.get_bind().connect() as other:  # type: ignore[union-attr]
-            theirs = turns.next_batch(other, "email", now)  # type: ignore[arg-type]
+            theirs = turns.next_batch(other, "email", False, now)  # type: ignore[arg-type]
     assert mine is not None
     assert theirs not in (None, mine)
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import psycopg
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Text, text
+from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column, registry
@@ -108,15 +108,6 @@ def transaction() -> Iterator[Session]:
         session.close()
     for action in waiting:
         action()
-
-
-def plan_anew(session: Session) -> None:
-    """Let the statements of this transaction be planned for the sizes that tables have now.
-
-    A prepared statement keeps the plan of its first executions; one made while a partition was
-    nearly empty reads it from end to end for ever, however large a campaign makes it.
-    """
-    session.execute(text("set local plan_cache_mode = force_custom_plan"))
 
 
 def after_commit(session: Session, action: Callable[[], None]) -> None:

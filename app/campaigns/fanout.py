@@ -17,7 +17,6 @@ from app.audience.models import Topic
 from app.campaigns import audience
 from app.campaigns.candidates import CANDIDATES, parameters
 from app.campaigns.models import Campaign
-from app.db import plan_anew
 from app.sending import batches
 
 CHUNK: Final = 10_000
@@ -107,7 +106,6 @@ def next_chunk(session: Session, campaign_id: int, now: datetime) -> bool:
     ).one_or_none()
     if campaign is None:
         return False
-    plan_anew(session)
     last = audience.gather(session, campaign, after=campaign.fanned_out_to, limit=CHUNK)
     if last is None:
         _done(session, campaign, now)

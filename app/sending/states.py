@@ -9,7 +9,6 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.arrays import literal
-from app.db import plan_anew
 from app.sending import ledger
 from app.sending.status import FORWARD, OPEN
 
@@ -41,8 +40,6 @@ class Applied:
     new: str
 
 
-# From so many on planning costs less than a plan for other sizes would.
-MANY: Final = 100
 # `old>new`: the UPDATE itself enforces the order.
 _STEPS: Final = [f"{old}>{new}" for old, following in FORWARD.items() for new in following]
 
@@ -90,8 +87,6 @@ def move(
     """
     if not changes:
         return []
-    if len(changes) >= MANY:
-        plan_anew(session)
     parameters: dict[str, Any] = {
         "ids": literal([change.notification_id for change in changes]),
         "statuses": literal([change.status for change in changes]),

@@ -27,28 +27,8 @@ def open_or_count(
     `cause` is a stable fingerprint such as `email:config_error:401`. Operators are told once per
     incident, by `alerts.tell`.
     """
-    found = session.execute(
-        text(
-            """
-            insert into incident (cause, severity, title, detail, facts, count, first_at, last_at)
-            values (:cause, :severity, :title, :detail, cast(:facts as jsonb), :count, :now, :now)
-            on conflict (cause) where resolved_at is null do update
-              set count = incident.count + excluded.count, last_at = excluded.last_at,
-                  detail = excluded.detail, facts = excluded.facts
-            returning id
-            """
-        ),
-        {
-            "cause": cause,
-            "severity": severity,
-            "title": title,
-            "detail": detail,
-            "facts": json.dumps(dict(facts), default=str),
-            "count": count,
-            "now": now,
-        },
-    )
-    return int(found.scalar_one())
+    counted = "count = incident.count + excluded.count"
+    return _put(session, counted, cause, title, detail, facts, now, severity, count)
 
 
 def keep(
@@ -66,15 +46,32 @@ def keep(
 
     `count` is how many there are now; `facts["unit"]` names what is counted (`message`).
     """
-    session.execute(
+    measured = "count = excluded.count, title = excluded.title, severity = excluded.severity"
+    _put(session, measured, cause, title, detail, facts, now, severity, count)
+
+
+def _put(  # noqa: PLR0913, PLR0917 - the columns of one row
+    session: Session,
+    changed: str,
+    cause: str,
+    title: str,
+    detail: str,
+    facts: Mapping[str, Any],
+    now: datetime,
+    severity: str,
+    count: int,
+) -> int:
+    """Insert an incident, or write `changed` (SQL), detail and facts to the open one; its key."""
+    found = session.execute(
         text(
-            """
+            f"""
             insert into incident (cause, severity, title, detail, facts, count, first_at, last_at)
             values (:cause, :severity, :title, :detail, cast(:facts as jsonb), :count, :now, :now)
             on conflict (cause) where resolved_at is null do update
-              set count = excluded.count, last_at = excluded.last_at, title = excluded.title,
-                  detail = excluded.detail, facts = excluded.facts, severity = excluded.severity
-            """
+              set {changed}, last_at = excluded.last_at, detail = excluded.detail,
+                  facts = excluded.facts
+            returning id
+            """  # noqa: S608 - only clauses of this module are put in
         ),
         {
             "cause": cause,
@@ -86,6 +83,7 @@ def keep(
             "now": now,
         },
     )
+    return int(found.scalar_one())
 
 
 def resolve_others(

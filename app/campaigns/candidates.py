@@ -1,6 +1,6 @@
 """One reading of "who can be reached how", shared by the waterfall and the fan-out.
 
-`people` is a temporary table of contact keys (`audience.gather`). A candidate is one way to reach
+`people` is a temporary table of contacts (`audience.gather`). A candidate is one way to reach
 one person: a channel, an address, and what stands against it (null: nothing). The same rules are
 asked again, in Python, before each send; a test holds the two readings together.
 """
@@ -45,8 +45,7 @@ CANDIDATES: Final = f"""
              when row_number() over (partition by ch.channel, a.address order by c.id, d.id) > 1
                then 'duplicate_address'
            end as blocked
-      from people p
-      join contact c on c.id = p.contact_id
+      from (select contact_id as id, email, phone from people) c
       {ADDRESSES}
   )
 """

@@ -49,34 +49,44 @@ _FIRST: Final = """
   )
 """
 
+# A second message to one address is refused by the unique index, be it in this chunk or in an
+# earlier one, and becomes a row that says so. To look for it beforehand costs a search per row.
 _INSERT: Final = """
   rows as (
-    select contact_id, channel, device_id, fallback,
-           case when again then null else address end as address,
-           case when again then 'skipped' else 'queued' end as status,
-           case when again then 'duplicate_address' end as reason
-      from (
-        select ch.*, row_number() over (
-                 partition by ch.channel, ch.address order by ch.contact_id, ch.device_id) > 1
-               or exists (
-                 select from notification n where n.campaign_id = :campaign
-                    and n.accepted_at = :launched_at and n.channel = ch.channel
-                    and n.address = ch.address) as again
-          from chosen ch
-      ) checked
+    select contact_id, channel, device_id, fallback, address, 'queued' as status,
+           null as reason
+      from chosen
     union all
     select p.contact_id, (cast(:channels as text[]))[1], null, null, null, 'skipped', 'no_address'
       from people p where not exists (select from chosen ch where ch.contact_id = p.contact_id)
   ),
-  inserted as (
+  first as (
     insert into notification
       (accepted_at, origin, lane, channel, status, reason, campaign_id, contact_id, device_id,
        topic_id, version_id, address, fallback, expires_at, final_at)
     select :launched_at, 'campaign', 'bulk', channel, status, reason, :campaign, contact_id,
            device_id, :topic, :version, address, fallback, :expires_at,
            case when status = 'skipped' then cast(:now as timestamptz) end
-      from rows order by contact_id
+      from rows order by contact_id, device_id
+        on conflict (campaign_id, channel, address, accepted_at)
+           where campaign_id is not null and previous_id is null
+        do nothing
+    returning id, channel, status, reason, contact_id, coalesce(device_id, 0) as device
+  ),
+  again as (
+    insert into notification
+      (accepted_at, origin, lane, channel, status, reason, campaign_id, contact_id, device_id,
+       topic_id, version_id, fallback, expires_at, final_at)
+    select :launched_at, 'campaign', 'bulk', ch.channel, 'skipped', 'duplicate_address', :campaign,
+           ch.contact_id, ch.device_id, :topic, :version, ch.fallback, :expires_at, :now
+      from chosen ch where not exists (
+             select from first f where f.contact_id = ch.contact_id and f.channel = ch.channel
+                and f.device = coalesce(ch.device_id, 0))
     returning id, channel, status, reason
+  ),
+  inserted as (
+    select id, channel, status, reason from first union all
+    select id, channel, status, reason from again
   ),
   counted as (
     insert into ledger_delta (campaign_id, channel, hour, status, reason, entered, "left")
@@ -97,8 +107,8 @@ _INSERT: Final = """
 """
 
 
-def next_chunk(session: Session, campaign_id: int, now: datetime) -> bool:
-    """Make the rows of the next people. False when there is nothing (more) to do."""
+def next_chunk(session: Session, campaign_id: int, now: datetime, most: int = CHUNK) -> bool:
+    """Make the rows of the next people, `most` of them. False: there is nothing (more) to do."""
     campaign = session.scalars(
         select(Campaign)
         .where(Campaign.id == campaign_id, Campaign.status == "launching")
@@ -106,7 +116,7 @@ def next_chunk(session: Session, campaign_id: int, now: datetime) -> bool:
     ).one_or_none()
     if campaign is None:
         return False
-    last = audience.gather(session, campaign, after=campaign.fanned_out_to, limit=CHUNK)
+    last = audience.gather(session, campaign, after=campaign.fanned_out_to, limit=most)
     if last is None:
         _done(session, campaign, now)
         return False
@@ -139,7 +149,7 @@ def _done(session: Session, campaign: Campaign, now: datetime) -> None:
         session.scalar(
             text(
                 "select count(distinct contact_id) from notification "
-                "where campaign_id = :id and accepted_at = :launched_at"
+                "where campaign_id = :id and accepted_at = :launched_at and previous_id is null"
             ),
             {"id": campaign.id, "launched_at": campaign.launched_at},
         )

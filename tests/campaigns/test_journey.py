@@ -78,6 +78,26 @@ def test_every_person_gets_it_once_and_the_sums_add_up(house: House) -> None:
 
 
 @pytest.mark.parametrize("strategy", ["all", "first"])
+def test_an_address_two_people_share_is_written_to_once_however_far_apart_they_are(
+    house: House, strategy: str
+) -> None:
+    people(house, 40)
+    key = draft(house, channels=["email"], strategy=strategy)
+    launch(key, chunk=7)
+
+    shared = [row for row in rows(key) if row.address == "shared@example.com"]
+    assert [row.status for row in shared] == ["queued"]
+    again = [row for row in rows(key) if row.reason == "duplicate_address"]
+    with transaction() as session:
+        sharing = select(Contact.id).where(Contact.email == "shared@example.com")
+        first, *others = sorted(session.scalars(sharing))
+    assert [row.contact_id for row in shared] == [first]
+    assert sorted(row.contact_id or 0 for row in again) == others
+    assert {(row.status, row.address) for row in again} == {("skipped", None)}
+    assert state(key).people == len({row.contact_id for row in rows(key)}) == 40
+
+
+@pytest.mark.parametrize("strategy", ["all", "first"])
 def test_the_waterfall_foretells_what_happens(house: House, strategy: str) -> None:
     people(house, 60)
     key = draft(house, channels=["ios", "email", "sms"], strategy=strategy)

@@ -41,16 +41,16 @@ def draft(house: House, **values: Any) -> int:
         return campaign.id
 
 
-def launch(campaign_id: int) -> None:
+def launch(campaign_id: int, chunk: int = fanout.CHUNK) -> None:
     """Approve, and fan out to the end."""
     with transaction() as session:
         lifecycle.approve(session, campaign_id, None, datetime.now(UTC))
-    fan_out(campaign_id)
+    fan_out(campaign_id, chunk)
 
 
-def fan_out(campaign_id: int) -> None:
+def fan_out(campaign_id: int, chunk: int = fanout.CHUNK) -> None:
     """What the background worker does."""
     more = True
     while more:
         with transaction() as session:
-            more = fanout.next_chunk(session, campaign_id, datetime.now(UTC))
+            more = fanout.next_chunk(session, campaign_id, datetime.now(UTC), chunk)

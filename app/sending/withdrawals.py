@@ -1,8 +1,9 @@
 """What was withdrawn from a batch while it is being handed over.
 
-The batch as a whole (somebody else has it now, its lane or campaign was paused or cancelled), or
-single messages (the person opted out, the address was suppressed, the message was cancelled). What
-is withdrawn goes back to the queue, where it is decided anew and gets its reason.
+The batch as a whole (somebody else has it now, its lane or campaign was paused or cancelled, the
+installation is held), or single messages (the person opted out, the address was suppressed, the
+message was cancelled). What is withdrawn goes back to the queue, where it is decided anew and gets
+its reason.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,7 @@ _STILL_OURS: Final = """
     left join lane_state l on l.channel = b.channel and l.lane = b.lane
    where l.paused_at is null and c.status is distinct from 'paused'
      and c.status is distinct from 'cancelled'
+     and not exists (select from installation where held_at is not null)
 """
 
 _MESSAGES: Final = """

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from app.campaigns.models import Campaign
 from app.db import transaction
-from app.sending import control, deliver
+from app.sending import control, deliver, installation
 from app.sending.leases import LeaseKeeper
 from app.sending.models import Batch, Notification
 from tests.support.sending import House
@@ -76,7 +76,7 @@ def test_an_opt_out_counts_for_what_has_not_begun(house: House, people: list[int
     assert len(handed_over(house)) == PEOPLE - len(late)
 
 
-@pytest.mark.parametrize("who", ["campaign", "lane", "process"])
+@pytest.mark.parametrize("who", ["campaign", "lane", "installation", "process"])
 def test_a_pause_stops_a_batch_in_the_middle(house: House, people: list[int], who: str) -> None:
     with transaction() as session:
         campaign = Campaign(name="Sale", status="sending")
@@ -93,6 +93,10 @@ def test_a_pause_stops_a_batch_in_the_middle(house: House, people: list[int], wh
             elif who == "lane":
                 control.pause_lane(session, "sms", "transactional", "Ann", datetime.now(UTC))
                 control.pause_lane(session, "sms", "bulk", "Ann", datetime.now(UTC))
+            elif who == "installation":
+                var_dir = house.app.config["HERALD"].var_dir
+                installation.examine(session, var_dir, datetime.now(UTC))
+                installation.set_hold(session, "Ann", "We move", datetime.now(UTC))
     gone = len(handed_over(house))
     assert 0 < gone < PEOPLE
     with transaction() as session:

@@ -38,7 +38,7 @@ class Desk:
     listener: Listener
 
     def take(self, wire: Wire, request: Request) -> Reply:
-        """Judge a request, write it down, and say what goes back."""
+        """Judge a request, note it down, and say what goes back once flush() has been called."""
         call = wire.read(request)
         rule = self.faults.pick(call.provider, call.recipients)
         reply = Reply(call.answer)
@@ -49,11 +49,16 @@ class Desk:
         return reply
 
     def write_down(self, call: Call, body: bytes, rule: Rule | None = None) -> None:
-        """Journal, outbox and events of a call that has its final verdict."""
+        """Journal, outbox and events of a call that has its final verdict, on disk by flush()."""
         place = self.store.keep(body) if body else None
         self.journal.record(call, place, rule.kind if rule else "")
         if call.accepted:
             self.listener.accepted(call)
+
+    def flush(self) -> None:
+        """Bodies and journal lines to the disk. Raises OSError; then nothing may be answered."""
+        self.store.flush()
+        self.journal.flush()
 
 
 def suffer(call: Call, rule: Rule, answer: Answer) -> Call:

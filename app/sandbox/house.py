@@ -1,15 +1,19 @@
 """Puts the sandbox together from its configuration."""
 
-import json
+import asyncio
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final
 
 from flask import Flask
 
 from app.sandbox import credentials
 from app.sandbox.desk import Desk, Wire
+from app.sandbox.doors.door import Door
+from app.sandbox.doors.room import Room
+from app.sandbox.doors.smtp import Relay
+from app.sandbox.doors.till import Till
 from app.sandbox.events.emitter import Emitter
 from app.sandbox.events.settings import from_environment
 from app.sandbox.faults import Faults
@@ -18,14 +22,12 @@ from app.sandbox.journal import Journal
 from app.sandbox.pages import Parts, furnish
 from app.sandbox.store import Store
 from app.sandbox.web import Web
-from app.sandbox.wires import smtp
 from app.sandbox.wires.apns import Apns
 from app.sandbox.wires.fcm import Fcm
 from app.sandbox.wires.fcm_token import TokenDesk
 from app.sandbox.wires.sendgrid import SendGrid
+from app.sandbox.wires.smtp import Smtp
 from app.sandbox.wires.twilio import Twilio
-
-_VARIABLE: Final = "HERALD_SANDBOX_CONFIG"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,6 @@ class Config:
     var_dir: str
     callback_url: str
     gate_port: int
-    parent: int = 0
 
     @property
     def folder(self) -> Path:
@@ -55,18 +56,9 @@ class Config:
         """The address providers' base URLs begin with."""
         return f"http://{self.host}:{self.port}"
 
-    def hand_down(self) -> None:
-        """Leave this configuration to the server's child process."""
-        os.environ[_VARIABLE] = json.dumps(asdict(self))
 
-    @classmethod
-    def inherited(cls) -> "Config":
-        """What hand_down() of the parent process left."""
-        return cls(**json.loads(os.environ[_VARIABLE]))
-
-
-def build(config: Config) -> Web:
-    """The running sandbox: its threads are started, the WSGI app is returned."""
+async def open_doors(config: Config) -> None:
+    """Put everything together and listen. Raises OSError when a port is taken."""
     keys = credentials.load_keys(config.folder)
     emitter = Emitter(config.callback_url, keys.webhook, from_environment(os.environ))
     desk = Desk(Journal(config.folder), Store(config.folder), Faults(), emitter)
@@ -80,11 +72,15 @@ def build(config: Config) -> Web:
         "apns-sandbox": Apns(apple, development=True),
         "fcm": Fcm(tokens),
     }
+    loop = asyncio.get_running_loop()
+    till = Till(desk, loop)
     pages = Flask("app.sandbox", static_url_path="/outbox/static")
-    web = Web(desk, wires, tokens, pages)
-    gate = Gate(web, config.host, config.gate_port)
-    furnish(pages, Parts(desk, emitter, twilio, gate))
-    smtp.start(desk, config.host, config.smtp_port)
-    gate.start()
+    behind = Room(Web(desk, wires, tokens), till, loop, rough=True)
+    gate = Door(behind, config.host, config.gate_port)
+    furnish(pages, Parts(desk, emitter, twilio, Gate(gate, loop)))
+    front = Door(Room(Web(desk, wires, tokens, pages), till, loop), config.host, config.port)
     emitter.start()
-    return web
+    relay = partial(Relay, Smtp(desk), till)
+    await loop.create_server(relay, config.host, config.smtp_port)
+    await gate.open()
+    await front.open()

@@ -1,24 +1,28 @@
 """The journal: the independent count of what was really sent.
 
-One JSON line per recipient, accepted or refused, appended by a single write before the provider's
-answer goes out, so that it survives a kill of either side.
+One JSON line per recipient, accepted or refused, appended before the provider's answer goes out, so
+that it survives a kill of either side. Calls that come together share one write.
 """
 
 import os
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
-from app.sandbox.store import Place
-from app.sandbox.wire import Call
+from app.sandbox.store import Place, append
+from app.sandbox.wire import Call, Recipient
 
 RECENT: Final = 20_000
 _TAIL_BYTES: Final = 8 * 1024 * 1024
+
+_NOBODY: Final = (Recipient(""),)
 
 Line = dict[str, Any]
 
@@ -29,16 +33,26 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "journal.jsonl"
         self.recent: deque[Line] = deque(_tail(self.path), RECENT)
+        self._pending: list[bytes] = []
         self._lock = threading.Lock()
         self._file = _open(self.path)
 
     def record(self, call: Call, place: Place | None, fault: str = "") -> None:
-        """Write one line per recipient of this call; a call nobody was named in gets one too."""
+        """Note one line per recipient of this call; a call nobody was named in gets one too.
+
+        They are on disk by flush().
+        """
         lines = _lines(call, place, fault)
-        data = b"\n".join([orjson.dumps(line) for line in lines]) + b"\n"
+        data = [orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines]
         with self._lock:
-            os.write(self._file, data)
+            self._pending += data
             self.recent.extend(lines)
+
+    def flush(self) -> None:
+        """Append what was noted since the last time, in one write. Raises OSError."""
+        if self._pending:
+            with self._lock:
+                self._write()
 
     def lines(self) -> Iterator[Line]:
         """Every line from the beginning, read from the disk."""
@@ -47,11 +61,17 @@ class Journal:
     def reset(self) -> None:
         """Begin a new journal; the old one stays beside it under its time."""
         with self._lock:
+            self._write()
             os.close(self._file)
             stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
             self.path.rename(self.path.with_name(f"journal-{stamp}.jsonl"))
             self._file = _open(self.path)
             self.recent.clear()
+
+    def _write(self) -> None:
+        pending, self._pending = self._pending, []
+        if pending:
+            append(self._file, b"".join(pending))
 
 
 def counts(lines: Iterable[Line]) -> dict[str, Any]:
@@ -80,33 +100,35 @@ def counts(lines: Iterable[Line]) -> dict[str, Any]:
 
 
 def _lines(call: Call, place: Place | None, fault: str) -> list[Line]:
-    common: Line = {
-        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "provider": call.provider,
-        "channel": call.channel,
-    }
-    last: Line = {
-        "answer": call.verdict,
-        "accepted": call.accepted,
-        "message_id": call.message_id,
-    }
-    if fault:
-        last["fault"] = fault
-    lines = []
-    for at, person in enumerate(call.recipients):
-        line: Line = {
-            **common,
-            "to": person.to,
-            "notification": person.notification,
-            "attempt": person.attempt,
-            "body_sha256": person.fingerprint,
-            **last,
+    at, provider, channel = _now(time.time_ns() // 1_000_000), call.provider, call.channel
+    verdict, accepted, message_id = call.verdict, call.accepted, call.message_id
+    lines: list[Line] = [
+        {
+            "at": at,
+            "provider": provider,
+            "channel": channel,
+            "to": to,
+            "notification": notification,
+            "attempt": attempt,
+            "body_sha256": fingerprint,
+            "answer": verdict,
+            "accepted": accepted,
+            "message_id": message_id,
         }
-        if place is not None:
-            line["stored"] = (*place, at)
-        lines.append(line)
-    nobody: Line = {**common, "to": "", "notification": "", "attempt": "", "body_sha256": ""}
-    return lines or [{**nobody, **last}]
+        for to, notification, attempt, fingerprint in call.recipients or _NOBODY
+    ]
+    if fault:
+        for line in lines:
+            line["fault"] = fault
+    if place is not None and call.recipients:
+        for number, line in enumerate(lines):
+            line["stored"] = (*place, number)
+    return lines
+
+
+@lru_cache(1)
+def _now(millisecond: int) -> str:
+    return datetime.fromtimestamp(millisecond / 1000, UTC).isoformat(timespec="milliseconds")
 
 
 def _open(path: Path) -> int:

@@ -1,7 +1,7 @@
 """What a scripted fault makes of an answer, and how the bytes then go out."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -16,14 +16,13 @@ Refusal = Callable[..., Answer]
 
 _PAGE: Final = b"<!doctype html><title>Welcome</title><p>Please accept the terms of this network."
 _PADDING: Final = b" " * 32
-_LORIS_STEPS: Final = 40
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
     """An answer and its manner: how late, how slowly, and where it breaks off.
 
-    `raw` is what only the gate can do; a WSGI server cuts the answer after its headers instead.
+    `raw` is what only the gate does; the front door cuts the answer after its headers instead.
     """
 
     answer: Answer
@@ -33,17 +32,15 @@ class Reply:
     declared: int | None = None
     raw: str = ""
 
+    @property
+    def plain(self) -> bool:
+        """Whether it goes out at once and as it is."""
+        return not (self.wait or self.spread) and self.cut_at is self.declared is None
+
     def headers(self) -> list[tuple[str, str]]:
         """Headers to send, with the length this reply claims to have."""
         length = self.declared if self.declared is not None else len(self.answer.body)
         return [*self.answer.headers, ("Content-Length", str(length))]
-
-    def parts(self) -> Iterable[bytes]:
-        """The body as it goes out. A part that never comes breaks the connection."""
-        body = self.answer.body
-        if self.cut_at is not None:
-            return iter([body[: self.cut_at]] if self.cut_at else [])
-        return _slowly(body, self.spread) if self.spread else [body]
 
 
 def bend(answer: Answer, rule: Rule, refusal: Refusal) -> Reply:
@@ -97,11 +94,3 @@ def _value(value: Any) -> str:
     if isinstance(value, dict) and "epoch" in value:
         return str(int(time.time() + float(value["epoch"])))
     return str(value)
-
-
-def _slowly(body: bytes, seconds: float) -> Iterator[bytes]:
-    step = max(1, len(body) // _LORIS_STEPS)
-    parts = [body[at : at + step] for at in range(0, len(body), step)]
-    for part in parts:
-        time.sleep(seconds / len(parts))
-        yield part

@@ -4,23 +4,15 @@ One port speaks HTTP/1.1 and HTTP/2 with prior knowledge, the other SMTP. SIGTER
 """
 
 import argparse
+import asyncio
 import os
+import signal
 import socket
 import sys
-import threading
-import time
-from typing import Final
-
-from granian import Granian
-from granian.constants import Interfaces, Loops
 
 from app.sandbox import credentials
 from app.sandbox.events.settings import from_environment
-from app.sandbox.house import Config, build
-from app.sandbox.web import Web
-
-THREADS: Final = 64
-_STOP_WITHIN_S: Final = 2
+from app.sandbox.house import Config, open_doors
 
 
 def main(
@@ -37,44 +29,25 @@ def main(
         var_dir,
         callback_url.rstrip("/"),
         gate_port or _free_port(host),
-        os.getpid(),
     )
     from_environment(os.environ)  # a mistake in it is told before anything is served
     keys = credentials.load_keys(config.folder)
     credentials.publish(config.folder, keys, config.url, config.gate_url, smtp_port)
-    config.hand_down()
-    Granian(
-        "app.sandbox.serve:application",
-        address=host,
-        port=port,
-        interface=Interfaces.WSGI,
-        loop=Loops.asyncio,
-        factory=True,
-        blocking_threads=THREADS,
-        websockets=False,
-        log_enabled=False,
-        workers_kill_timeout=_STOP_WITHIN_S,
-    ).serve()
+    asyncio.run(_serve(config))
 
 
-def application() -> Web:
-    """What the server's process calls to get the app."""
-    config = Config.inherited()
-    threading.Thread(target=_follow, args=(config.parent,), daemon=True).start()
-    return build(config)
+async def _serve(config: Config) -> None:
+    told = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, told.set)
+    await open_doors(config)
+    await told.wait()
 
 
 def _free_port(host: str) -> int:
     with socket.socket() as found:
         found.bind((host, 0))
         return int(found.getsockname()[1])
-
-
-def _follow(parent: int) -> None:
-    """End with the parent process, however it ended."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
 
 
 def _arguments(words: list[str]) -> argparse.Namespace:

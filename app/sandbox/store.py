@@ -1,5 +1,7 @@
 """Request bodies as they came, for the outbox: bounded, and written once per request.
 
+What is kept is on disk with flush(); bodies that come together are written together.
+
 A batch of 500 recipients shares one stored body. Bodies are appended to segment files; when a
 segment is full the next one begins, and the oldest is dropped.
 """
@@ -29,23 +31,31 @@ class Store:
         self._folder = folder / "messages"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
+        self._pending: list[bytes] = []
         self._number = max(self._numbers(), default=0)
         self._begin()
 
     def keep(self, body: bytes) -> Place | None:
-        """Append a body; None when it is too large to be kept."""
+        """The place of a body, which is on disk by flush(); None when it is too large to keep."""
         if len(body) > LARGEST_BODY:
             return None
         with self._lock:
             if self._size >= SEGMENT_BYTES:
+                self._write()
                 self._number += 1
                 os.close(self._file)
                 self._begin()
                 self._drop_oldest()
             place = Place(self._number, self._size, len(body))
-            os.write(self._file, body)
+            self._pending.append(body)
             self._size += len(body)
             return place
+
+    def flush(self) -> None:
+        """Append what was kept since the last time. Raises OSError."""
+        if self._pending:
+            with self._lock:
+                self._write()
 
     def body(self, place: Place) -> bytes | None:
         """A kept body; None when it has been dropped since."""
@@ -60,11 +70,20 @@ class Store:
     def reset(self) -> None:
         """Forget every body."""
         with self._lock:
+            self._pending.clear()
             os.close(self._file)
             for number in self._numbers():
                 self._path(number).unlink(missing_ok=True)
             self._number += 1
             self._begin()
+
+    def _write(self) -> None:
+        pending, self._pending = self._pending, []
+        try:
+            append(self._file, b"".join(pending))
+        except OSError:
+            self._size = os.fstat(self._file).st_size
+            raise
 
     def _begin(self) -> None:
         path = self._path(self._number)
@@ -80,3 +99,11 @@ class Store:
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:06d}.bodies"
+
+
+def append(file: int, data: bytes) -> None:
+    """Write all of it, in one call unless the disk takes less at a time. Raises OSError."""
+    while written := os.write(file, data):
+        if written == len(data):
+            return
+        data = data[written:]

@@ -1,10 +1,9 @@
-"""The WSGI app: the wires by their prefix, and the pages for people and tests beside them."""
+"""What is behind a door: the wires by their prefix, and pages for people and tests beside them."""
 
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any, Final
-from wsgiref.types import StartResponse, WSGIApplication
+from typing import Final
+from wsgiref.types import WSGIApplication
 
 from app.sandbox.desk import Desk, Wire
 from app.sandbox.faults import Rule
@@ -13,32 +12,42 @@ from app.sandbox.wire import Answer, Request
 from app.sandbox.wires import twilio
 from app.sandbox.wires.fcm import refusal as fcm_refusal
 from app.sandbox.wires.fcm_token import TokenDesk
+from app.sandbox.wsgi import call
 
-Environ = dict[str, Any]
 TOKEN_PATH: Final = "/fcm/token"
-_CODES: Final = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+_LINES: Final = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
 class Web:
     """Provider requests go to the desk, everything else to the pages."""
 
     def __init__(
-        self, desk: Desk, wires: Mapping[str, Wire], tokens: TokenDesk, pages: WSGIApplication
+        self,
+        desk: Desk,
+        wires: Mapping[str, Wire],
+        tokens: TokenDesk,
+        pages: WSGIApplication | None = None,
     ) -> None:
         self._desk = desk
         self._wires = wires
         self._tokens = tokens
         self._pages = pages
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """See PEP 3333."""
-        path = environ["PATH_INFO"]
-        if path.split("/", 2)[1] not in self._wires:
-            return self._pages(environ, start_response)
-        return _send(self.reply(path, _request(environ)), start_response)
+    def is_provider(self, path: str) -> bool:
+        """Whether this path is a provider's, not a page's. Without pages all are."""
+        return self._pages is None or path.split("/", 2)[1] in self._wires
+
+    def page(self, path: str, request: Request) -> Reply:
+        """A page; it may take its time, so this is called in a thread of its own."""
+        if self._pages is None:
+            return Reply(Answer(404))
+        return Reply(call(self._pages, path, request))
 
     def reply(self, path: str, request: Request) -> Reply:
-        """What goes back to a request under this path; 404 where there is no provider."""
+        """What goes back to a request under this path; 404 where there is no provider.
+
+        It may not leave before the desk is flushed.
+        """
         wire = self._wires.get(path.split("/", 2)[1])
         if wire is None:
             return Reply(Answer(404))
@@ -70,30 +79,11 @@ def _token_refusal(rule: Rule) -> Callable[..., Answer]:
     return refusal
 
 
-def _request(environ: Environ) -> Request:
-    headers = {
-        name[5:].lower().replace("_", "-"): value
-        for name, value in environ.items()
-        if name.startswith("HTTP_")
-    }
-    headers["content-type"] = environ.get("CONTENT_TYPE", "")
-    path = within(environ["PATH_INFO"])
-    body, query = environ["wsgi.input"].read(), environ.get("QUERY_STRING", "")
-    return Request(environ["REQUEST_METHOD"], path, headers, body, query)
-
-
 def within(path: str) -> str:
     """A path without its provider prefix."""
     return "/" + path.split("/", 2)[-1]
 
 
-def _send(reply: Reply, start_response: StartResponse) -> Iterable[bytes]:
-    if reply.wait:
-        time.sleep(reply.wait)
-    start_response(status_line(reply.answer.status), reply.headers())
-    return reply.parts()
-
-
 def status_line(status: int) -> str:
     """A status with its words."""
-    return _CODES.get(status, f"{status} Unknown")
+    return _LINES.get(status, f"{status} Unknown")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
     """What came over HTTP; header names are lower case, the path has lost its provider prefix."""
 
@@ -18,7 +18,7 @@ class Request:
     query: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """What goes back."""
 
@@ -36,7 +36,7 @@ class Recipient(NamedTuple):
     fingerprint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """A provider's verdict on one request, before any scripted fault.
 

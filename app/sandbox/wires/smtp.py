@@ -1,20 +1,14 @@
-"""An SMTP relay: AUTH, one or more RCPT, DATA; a message is taken with the 250 after the dot.
+"""An SMTP relay's judgement; the talking is done in `app.sandbox.doors.smtp`.
 
 Recipients such as `ann+bounce@example.org` ask for an answer at RCPT: `bounce` 550 5.1.1,
 `blocked` 550 5.7.1, `deferred` 451 4.7.1, `full` 552 5.2.2. Rules may be made for the stages
 `ehlo`, `auth`, `mail` and `rcpt`; without a stage they are about the message after its final dot.
 """
 
-import asyncio
 import hashlib
-import logging
 import re
-import warnings
-from email import message_from_bytes, policy
-from typing import Any, Final, cast
-
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import MISSING, SMTP, AuthResult, Envelope, LoginPassword, Session
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from app.sandbox import credentials
 from app.sandbox.desk import Desk, suffer
@@ -22,7 +16,6 @@ from app.sandbox.faults import Rule
 from app.sandbox.tags import tag
 from app.sandbox.wire import Answer, Call, Recipient
 
-LARGEST: Final = 30 * 1024 * 1024
 TAKEN: Final = "250 2.0.0 OK: queued"
 _MAGIC: Final = {
     "bounce": "550 5.1.1 The email account that you tried to reach does not exist",
@@ -30,156 +23,84 @@ _MAGIC: Final = {
     "deferred": "451 4.7.1 Greylisted, please try again later",
     "full": "552 5.2.2 Mailbox full",
 }
+_FIELD: Final = re.compile(
+    rb"^(message-id|x-herald-id)[ \t]*:((?:[^\r\n]|\r\n[ \t])*)", re.IGNORECASE | re.MULTILINE
+)
 _HERALD_ID: Final = re.compile(r"<([^@>]+)@")
 
 
+class Verdict(NamedTuple):
+    """What is said, and in which manner: an empty line breaks the session off."""
+
+    line: str
+    wait: float = 0.0
+
+
 class Smtp:
-    """The handler of aiosmtpd: its hooks answer with the line that goes out."""
+    """What the relay thinks of log-ins, recipients and messages."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def handle_EHLO(  # noqa: N802
-        self,
-        server: SMTP,
-        session: Session,
-        envelope: Envelope,  # noqa: ARG002
-        hostname: str,
-        responses: list[str],
-    ) -> list[str]:
-        """Announce what relays announce nowadays; reading ahead is done by the stream."""
-        if line := self._ruled("ehlo", server):
-            return [line]
-        session.host_name = hostname
-        return [*responses[:-1], "250-PIPELINING", "250-ENHANCEDSTATUSCODES", responses[-1]]
+    def knows(self, login: bytes, password: bytes) -> bool:
+        """Whether this is our account."""
+        return (login, password) == _ACCOUNT
 
-    async def handle_AUTH(  # noqa: N802
-        self,
-        server: SMTP,
-        session: Session,  # noqa: ARG002
-        envelope: Envelope,  # noqa: ARG002
-        args: list[str],  # noqa: ARG002
-    ) -> Any:
-        """Go on with the log-in, unless a rule says otherwise."""
-        return self._ruled("auth", server) or MISSING
+    def ruled(self, stage: str) -> Verdict | None:
+        """What a rule for this stage wants; nothing of a message is there to journal."""
+        rule = self._desk.faults.pick("smtp", [], stage)
+        return Verdict(_scripted(rule)) if rule else None
 
-    async def handle_MAIL(  # noqa: N802
-        self,
-        server: SMTP,
-        session: Session,  # noqa: ARG002
-        envelope: Envelope,
-        address: str,
-        mail_options: list[str],
-    ) -> str:
-        """Take the sender, unless a rule says otherwise."""
-        if line := self._ruled("mail", server):
-            return line
-        envelope.mail_from = address
-        envelope.mail_options.extend(mail_options)
-        return "250 2.1.0 OK"
-
-    async def handle_RCPT(  # noqa: N802
-        self,
-        server: SMTP,
-        session: Session,  # noqa: ARG002
-        envelope: Envelope,
-        address: str,
-        rcpt_options: list[str],
-    ) -> str:
-        """Take a recipient, or refuse it by its tag or by a rule for this stage."""
+    def recipient(self, address: str) -> Verdict | None:
+        """Why a recipient is refused: by its tag, or by a rule for this stage."""
         line = _MAGIC.get(tag(address), "")
         rule = None
         if not line:
             rule = self._desk.faults.pick("smtp", [Recipient(address)], "rcpt")
-            line = _line(rule, server) if rule else ""
-        if line:
-            person = Recipient(address)
-            call = Call("smtp", "email", Answer(int(line[:3])), False, line[:9], [person])
-            self._desk.write_down(call, b"", rule)
-            return line
-        envelope.rcpt_tos.append(address)
-        envelope.rcpt_options.extend(rcpt_options)
-        return "250 2.1.5 OK"
+            if rule is None:
+                return None
+            line = _scripted(rule)
+        said = line or "421 4.3.0 Breaking off"
+        person = Recipient(address)
+        call = Call("smtp", "email", Answer(int(said[:3])), False, said[:9], [person])
+        self._desk.write_down(call, b"", rule)
+        return Verdict(line)
 
-    async def handle_DATA(  # noqa: N802
-        self,
-        server: SMTP,
-        session: Session,  # noqa: ARG002
-        envelope: Envelope,
-    ) -> str:
+    def message(self, recipients: Sequence[str], body: bytes) -> Verdict:
         """Take the message, unless a rule says otherwise."""
-        content = envelope.content
-        body = content if isinstance(content, bytes) else (content or "").encode()
-        call = _call(envelope, body)
+        call = _call(recipients, body)
         rule = self._desk.faults.pick("smtp", call.recipients)
         if rule is None:
             self._desk.write_down(call, body)
-            return TAKEN
+            return Verdict(TAKEN)
         line = _scripted(rule)
         if line:
             call = suffer(call, rule, Answer(int(line[:3])))
         self._desk.write_down(call, body, rule)
-        await asyncio.sleep(rule.seconds)
-        if not line and rule.kind not in {"delay", "slow_loris"}:
-            cast(asyncio.Transport, server.transport).abort()
-        return line or TAKEN
-
-    def _ruled(self, stage: str, server: SMTP) -> str:
-        """The line a rule for this stage wants said; nothing of a message is there to journal."""
-        rule = self._desk.faults.pick("smtp", [], stage)
-        return _line(rule, server) if rule else ""
+        late = rule.kind in {"delay", "slow_loris"}
+        return Verdict(line or (TAKEN if late else ""), rule.seconds)
 
 
-def start(desk: Desk, host: str, port: int) -> Controller:
-    """Listen for mail in a thread of its own. Raises OSError when the port is taken."""
-    # The sandbox is on loopback and has no certificate: AUTH without TLS is meant.
-    logging.getLogger("mail.log").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", message="Requiring AUTH while not requiring TLS")
-    controller = Controller(
-        Smtp(desk),
-        hostname=host,
-        port=port,
-        server_hostname="sandbox.invalid",
-        ident="Sandbox ESMTP",
-        data_size_limit=LARGEST,
-        enable_SMTPUTF8=True,
-        authenticator=_authenticate,
-        auth_required=True,
-        auth_require_tls=False,
-    )
-    controller.start()
-    return controller
+_ACCOUNT: Final = (credentials.SMTP_USER.encode(), credentials.SMTP_PASSWORD.encode())
 
 
-def _authenticate(
-    server: SMTP,  # noqa: ARG001
-    session: Session,  # noqa: ARG001
-    envelope: Envelope,  # noqa: ARG001
-    mechanism: str,  # noqa: ARG001
-    auth_data: Any,
-) -> AuthResult:
-    wanted = (credentials.SMTP_USER.encode(), credentials.SMTP_PASSWORD.encode())
-    given = auth_data if isinstance(auth_data, LoginPassword) else LoginPassword(b"", b"")
-    return AuthResult(success=(given.login, given.password) == wanted, handled=False)
-
-
-def _call(envelope: Envelope, body: bytes) -> Call:
-    head = message_from_bytes(body.split(b"\r\n\r\n", 1)[0] + b"\r\n\r\n", policy=policy.compat32)
-    found = _HERALD_ID.search(str(head.get("Message-ID", "")))
-    notification = str(head.get("X-Herald-Id") or (found[1] if found else ""))
+def _call(recipients: Sequence[str], body: bytes) -> Call:
+    message_id, notification = _ids(body)
     fingerprint = hashlib.sha256(body).hexdigest()
-    people = [Recipient(to, notification, "", fingerprint) for to in envelope.rcpt_tos]
-    message_id = str(head.get("Message-ID", ""))
+    people = [Recipient(to, notification, "", fingerprint) for to in recipients]
     return Call("smtp", "email", Answer(250), True, "250", people, message_id, {"mime": body})
 
 
-def _line(rule: Rule, server: SMTP) -> str:
-    """A scripted line; a fault by name breaks the session off before anything was taken."""
-    line = _scripted(rule)
-    if not line:
-        cast(asyncio.Transport, server.transport).abort()
-        return "421 4.3.0 Breaking off"
-    return line
+def _ids(body: bytes) -> tuple[str, str]:
+    """The Message-ID and our own id, which it begins with when there is no header for it."""
+    end = body.find(b"\r\n\r\n")
+    found: dict[bytes, str] = {}
+    for name, value in _FIELD.findall(body, 0, len(body) if end < 0 else end):
+        text = value.replace(b"\r\n", b"").strip().decode("ascii", "replace")
+        found.setdefault(name.lower(), text)
+    message_id = found.get(b"message-id", "")
+    ours = _HERALD_ID.search(message_id)
+    return message_id, found.get(b"x-herald-id") or (ours[1] if ours else "")
 
 
 def _scripted(rule: Rule) -> str:

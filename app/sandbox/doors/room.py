@@ -1,0 +1,73 @@
+"""What all HTTP connections of a door share: where requests go, and the manner of their answers."""
+
+import asyncio
+import sys
+import traceback
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, Final
+
+from app.sandbox.doors.till import LARGE_BYTES, Till, Visitor
+from app.sandbox.reply import Reply
+from app.sandbox.web import Web
+from app.sandbox.wire import Answer, Request
+
+_STEPS: Final = 40
+FAILED: Final = Reply(Answer(500))
+
+
+class Room:
+    """`rough` is the gate's manner: it breaks connections where the front door breaks answers."""
+
+    def __init__(
+        self, web: Web, till: Till, loop: asyncio.AbstractEventLoop, *, rough: bool = False
+    ) -> None:
+        self.rough = rough
+        self._web = web
+        self._till = till
+        self._loop = loop
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def take(self, visitor: Visitor, ticket: int, path: str, request: Request) -> None:
+        """Have a request judged and written down; the visitor hears of it later."""
+        if not self._web.is_provider(path):
+            self.spawn(self._show_page(visitor, ticket, path, request))
+        elif len(request.body) > LARGE_BYTES:
+            self._till.later(partial(self._judge, visitor, ticket, path, request))
+        else:
+            self._judge(visitor, ticket, path, request)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do something that takes its time."""
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _judge(self, visitor: Visitor, ticket: int, path: str, request: Request) -> None:
+        try:
+            reply = self._web.reply(path, request)
+        except Exception:  # what a server does: 500, and the next request
+            traceback.print_exc(file=sys.stderr)
+            reply = FAILED
+        self._till.settle(visitor, ticket, reply)
+
+    async def _show_page(self, visitor: Visitor, ticket: int, path: str, request: Request) -> None:
+        page = partial(self._web.page, path, request)
+        reply = await self._loop.run_in_executor(None, page)
+        visitor.answer(ticket, reply)
+        visitor.flush()
+
+
+async def trickle(
+    write: Callable[[bytes], object], body: bytes, seconds: float, *, bytewise: bool
+) -> None:
+    """Write a body at once, or spread over some seconds: in steps, or a byte at a time."""
+    if not seconds:
+        write(body)
+        return
+    step = 1 if bytewise else max(1, len(body) // _STEPS)
+    parts = [body[at : at + step] for at in range(0, len(body), step)]
+    for part in parts:
+        await asyncio.sleep(seconds / len(parts))
+        write(part)

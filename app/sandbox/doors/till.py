@@ -1,0 +1,80 @@
+"""The till: answers wait here until the journal is on disk.
+
+What the event loop finds ready at once is judged one by one, written down together, and answered.
+"""
+
+import asyncio
+import sys
+import traceback
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from app.sandbox.desk import Desk
+
+# A call this large (a mail to hundreds of people) takes milliseconds: others go between two.
+LARGE_BYTES: Final = 32 * 1024
+
+
+class Visitor(Protocol):
+    """A connection that waits for answers."""
+
+    def answer(self, ticket: int, answer: Any) -> None:
+        """What was called for under this ticket is written down: `answer` may go out."""
+        ...
+
+    def failed(self, ticket: int) -> None:
+        """It could not be written down, so it must not be answered as if it were."""
+        ...
+
+    def flush(self) -> None:
+        """That was all for now."""
+        ...
+
+
+class Till:
+    """Belongs to the thread of the event loop."""
+
+    def __init__(self, desk: Desk, loop: asyncio.AbstractEventLoop) -> None:
+        self._desk = desk
+        self._loop = loop
+        self._waiting: list[tuple[Visitor, int, Any]] = []
+        self._large: deque[Callable[[], None]] = deque()
+
+    def settle(self, visitor: Visitor, ticket: int, answer: Any) -> None:
+        """Answer as soon as everything noted so far is on disk."""
+        if not self._waiting:
+            self._loop.call_soon(self._pay)
+        self._waiting.append((visitor, ticket, answer))
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Do a large piece of work, one in each turn of the loop, so that small calls go between.
+
+        Its answer does not wait for the next one.
+        """
+        if not self._large:
+            self._loop.call_soon(self._work)
+        self._large.append(work)
+
+    def _work(self) -> None:
+        self._large[0]()
+        self._pay()
+        self._large.popleft()
+        if self._large:
+            self._loop.call_soon(self._work)
+
+    def _pay(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        try:
+            self._desk.flush()
+        except OSError:  # a full disk: nobody may believe that it was taken
+            traceback.print_exc(file=sys.stderr)
+            for visitor, ticket, _ in waiting:
+                visitor.failed(ticket)
+        else:
+            for visitor, ticket, answer in waiting:
+                visitor.answer(ticket, answer)
+        for visitor in dict.fromkeys(visitor for visitor, _, _ in waiting):
+            visitor.flush()

@@ -40,7 +40,7 @@ class Reader:
             while at < len(block):
                 byte = block[at]
                 if byte & 0x80:
-                    index, at = _integer(block, at, 0x7F)
+                    index, at = (byte & 0x7F, at + 1) if byte < 0xFF else _integer(block, at, 0x7F)
                     name, value = self._entry(index)
                 elif byte & 0xE0 == 0x20:
                     most, at = _integer(block, at, 0x1F)
@@ -118,71 +118,69 @@ def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
 
 
 def _string(block: bytes, at: int) -> tuple[str, int]:
-    packed = block[at] & 0x80
-    size, at = _integer(block, at, 0x7F)
+    first = block[at]
+    size, at = (first & 0x7F, at + 1) if first & 0x7F < 0x7F else _integer(block, at, 0x7F)
     end = at + size
     if end > len(block):
         raise BadBlockError("a string ends too early")
     raw = block[at:end]
-    return _unpacked(raw) if packed else raw.decode("latin-1"), end
+    return _unpacked(raw) if first & 0x80 else raw.decode("latin-1"), end
 
 
 @lru_cache(512)
 def _unpacked(raw: bytes) -> str:
     """A Huffman-coded string, byte by byte; credentials come again with every request."""
-    state, steps, parts = 0, _STEPS, []
+    state, parts = _START, []
     for byte in raw:
-        text, state = steps[state << 8 | byte]
+        text, state = state[byte]
         parts.append(text)
-    if state not in steps.endings:
+    if not state.may_end:
         raise BadBlockError("a string does not end in padding")
     return b"".join(parts).decode("latin-1")
 
 
-class _Steps(dict[int, tuple[bytes, int]]):
-    """(state, byte) → the bytes that are whole by then and the next state, found when needed.
+class _State(dict[int, tuple[bytes, "_State"]]):
+    """A place in the tree of codes: byte → symbols that are whole then, and the state after it.
 
-    A state is a place in the tree of codes, where two branches or a symbol hang.
+    What follows a byte is found when it is first needed.
     """
 
     def __init__(self) -> None:
-        self._tree: list[list[int]] = [[0, 0]]
-        for symbol, (code, length) in enumerate(
-            zip(REQUEST_CODES, REQUEST_CODES_LENGTH, strict=True)
-        ):
-            self._plant(symbol, code, length)
-        self.endings = self._paddings()
+        self.branches: list[_State | int] = [0, 0]
+        self.may_end = False
 
-    def __missing__(self, key: int) -> tuple[bytes, int]:
-        state, byte = key >> 8, key & 0xFF
+    def __missing__(self, byte: int) -> tuple[bytes, "_State"]:
+        state: _State = self
         symbols = bytearray()
         for bit in range(7, -1, -1):
-            state = self._tree[state][byte >> bit & 1]
-            if state < 0:
-                if ~state == _EOS:
-                    raise BadBlockError("a string has an end in its middle")
-                symbols.append(~state)
-                state = 0
-        found = self[key] = bytes(symbols), state
+            following = state.branches[byte >> bit & 1]
+            if isinstance(following, _State):
+                state = following
+                continue
+            if following == _EOS:
+                raise BadBlockError("a string has an end in its middle")
+            symbols.append(following)
+            state = _START
+        found = self[byte] = bytes(symbols), state
         return found
 
-    def _plant(self, symbol: int, code: int, length: int) -> None:
-        state = 0
+
+def _tree() -> _State:
+    root = _State()
+    for symbol, (code, length) in enumerate(zip(REQUEST_CODES, REQUEST_CODES_LENGTH, strict=True)):
+        state = root
         for bit in range(length - 1, 0, -1):
-            branch = code >> bit & 1
-            if not self._tree[state][branch]:
-                self._tree.append([0, 0])
-                self._tree[state][branch] = len(self._tree) - 1
-            state = self._tree[state][branch]
-        self._tree[state][code & 1] = ~symbol
-
-    def _paddings(self) -> frozenset[int]:
-        """Up to seven ones, the beginning of the end-of-string code, fill the last byte."""
-        state, found = 0, [0]
-        for _ in range(7):
-            state = self._tree[state][1]
-            found.append(state)
-        return frozenset(found)
+            branch = state.branches[code >> bit & 1]
+            if not isinstance(branch, _State):
+                branch = state.branches[code >> bit & 1] = _State()
+            state = branch
+        state.branches[code & 1] = symbol
+    padding: _State | int = root
+    for _ in range(8):  # up to seven ones, the beginning of the end-of-string code, fill a byte
+        assert isinstance(padding, _State)  # noqa: S101 - that code has thirty
+        padding.may_end = True
+        padding = padding.branches[1]
+    return root
 
 
-_STEPS: Final = _Steps()
+_START: Final = _tree()

@@ -181,13 +181,15 @@ def _chunks(buffer: bytearray, start: int) -> tuple[bytes | None, int]:
 
 
 def _head(reply: Reply, lasting: bool) -> bytes:
-    status, headers = reply.answer.status, reply.headers()
-    lines = [f"{name}: {value}\r\n" for name, value in headers]
+    headers = tuple(reply.headers())
+    return _written(reply.answer.status, headers, lasting, int(time.time()))
+
+
+@lru_cache(256)
+def _written(
+    status: int, headers: tuple[tuple[str, str], ...], lasting: bool, second: int
+) -> bytes:
+    date = formatdate(second, usegmt=True)
+    lines = [f"{name}: {value}\r\n" for name, value in (("Date", date), *headers)]
     end = "\r\n" if lasting else "Connection: close\r\n\r\n"
-    head = f"HTTP/1.1 {status_line(status)}\r\nDate: {_date(int(time.time()))}\r\n"
-    return f"{head}{''.join(lines)}{end}".encode("latin-1")
-
-
-@lru_cache(1)
-def _date(second: int) -> str:
-    return formatdate(second, usegmt=True)
+    return f"HTTP/1.1 {status_line(status)}\r\n{''.join(lines)}{end}".encode("latin-1")

@@ -44,6 +44,7 @@ class _Stream:
     body: bytes = b""
     parts: list[bytes] = field(default_factory=list)
     received: int = 0
+    asked: bool = False
     left: bytes = b""
     whole: bool = False
 
@@ -145,7 +146,7 @@ class Http2:
             raise _WrongError(_COMPRESSION) from error
         stream = self._streams.get(number)
         if stream is None:
-            if number % 2 == 0 or number <= self._last or ":path" not in headers:
+            if number % 2 == 0 or number <= self._last or not _is_request(headers):
                 raise _WrongError(_PROTOCOL)
             self._last = number
             if len(self._streams) >= self._max_streams:
@@ -206,6 +207,9 @@ class Http2:
         self._out.append(_frame(_SETTINGS, _ACK, 0, b""))
 
     def _call(self, number: int, stream: _Stream) -> None:
+        if stream.asked:
+            raise _WrongError(_PROTOCOL)
+        stream.asked = True
         headers = stream.headers
         path, _, query = headers[":path"].partition("?")
         path = unquote(path)
@@ -307,6 +311,10 @@ class Http2:
 def _frame(kind: int, flags: int, number: int, payload: bytes) -> bytes:
     size = len(payload)
     return _HEAD.pack(size >> 8, size & 0xFF, kind, flags, number) + payload
+
+
+def _is_request(headers: dict[str, str]) -> bool:
+    return headers.get(":path", "").startswith("/") and ":method" in headers
 
 
 def _unpadded(flags: int, payload: bytes) -> bytes:

@@ -54,8 +54,11 @@ class Room:
 
     async def _show_page(self, visitor: Visitor, ticket: int, path: str, request: Request) -> None:
         page = partial(self._web.page, path, request)
-        reply = await self._loop.run_in_executor(None, page)
-        visitor.answer(ticket, reply)
+        try:
+            visitor.answer(ticket, await self._loop.run_in_executor(None, page))
+        except Exception:
+            traceback.print_exc(file=sys.stderr)
+            visitor.failed(ticket)
         visitor.flush()
 
 

@@ -75,6 +75,15 @@ class Till:
                 visitor.failed(ticket)
         else:
             for visitor, ticket, answer in waiting:
-                visitor.answer(ticket, answer)
+                _hand_over(visitor, ticket, answer)
         for visitor in dict.fromkeys(visitor for visitor, _, _ in waiting):
             visitor.flush()
+
+
+def _hand_over(visitor: Visitor, ticket: int, answer: Any) -> None:
+    """One answer that cannot be written must not cost the others theirs."""
+    try:
+        visitor.answer(ticket, answer)
+    except Exception:
+        traceback.print_exc(file=sys.stderr)
+        visitor.failed(ticket)

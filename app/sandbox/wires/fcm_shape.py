@@ -38,7 +38,8 @@ def check_message(envelope: dict[str, Any], size: int) -> Violation | None:
     message = envelope.get("message")
     if not isinstance(message, dict):
         return Violation("message", "Invalid value at 'message': an object is required.")
-    if size > _ENVELOPE_BYTES or _payload(message) > PAYLOAD_BYTES:
+    part = android(message)
+    if size > _ENVELOPE_BYTES or _payload(message, part) > PAYLOAD_BYTES:
         return Violation("message", "Android message is too big")
     if sum(1 for name in _TARGETS if message.get(name)) != 1:
         return Violation("message", "Recipient of the message is not set: exactly one is needed.")
@@ -46,7 +47,7 @@ def check_message(envelope: dict[str, Any], size: int) -> Violation | None:
         _unknown(message, _MESSAGE, "message")
         or _check_data(message.get("data"), "message.data")
         or _check_notification(message.get("notification"))
-        or _check_android(android(message))
+        or _check_android(part)
     )
 
 
@@ -56,13 +57,12 @@ def android(message: dict[str, Any]) -> dict[str, Any]:
     return {_camel(name): value for name, value in part.items()} if isinstance(part, dict) else {}
 
 
-def _payload(message: dict[str, Any]) -> int:
+def _payload(message: dict[str, Any], part: dict[str, Any]) -> int:
     """Bytes that go to the phone: keys and values of data and notification."""
     size = 0
-    part = android(message)
     for values in (message.get("data"), message.get("notification"), part.get("notification")):
-        for name, value in (values or {}).items() if isinstance(values, dict) else ():
-            size += len(str(name).encode()) + len(str(value).encode())
+        if isinstance(values, dict):
+            size += len("".join([*values, *map(str, values.values())]).encode())
     return size
 
 
@@ -108,6 +108,8 @@ def _check_android(part: dict[str, Any]) -> Violation | None:
 
 
 def _unknown(value: dict[str, Any], known: frozenset[str], field: str) -> Violation | None:
+    if known.issuperset(value):
+        return None
     for name in value:
         if _camel(name) not in known:
             return Violation(

@@ -33,6 +33,7 @@ class TokenDesk:
         self._key = key
         self._secret = secret
         self._audience = audience
+        self._known: dict[int, str] = {}  # one token is shown with thousands of messages
 
     def answer(self, request: Request) -> Answer:
         """What the token endpoint says to this request."""
@@ -58,8 +59,14 @@ class TokenDesk:
         return hmac.compare_digest(token, self._token(int(end))) and int(end) > time.time()
 
     def _token(self, end: int) -> str:
-        mac = hmac.new(self._secret, str(end).encode(), hashlib.sha256).hexdigest()
-        return f"ya29-sandbox.{end}.{mac}"
+        found = self._known.get(end)
+        if found is None:
+            mac = hmac.new(self._secret, str(end).encode(), hashlib.sha256).hexdigest()
+            found = f"ya29-sandbox.{end}.{mac}"
+            if len(self._known) > 1000:
+                self._known.clear()
+            self._known[end] = found
+        return found
 
     def _complaint(self, assertion: str) -> str:
         try:

@@ -120,7 +120,7 @@ def _people(mail: dict[str, Any]) -> list[Recipient]:
 def _recipients(person: dict[str, Any], shell: bytes) -> list[Recipient]:
     args = person.get("custom_args")
     args = args if isinstance(args, dict) else {}
-    own = [person.get(name) for name in ("subject", "headers", "substitutions")]
+    own = [person.get("subject"), person.get("headers"), person.get("substitutions")]
     fingerprint = hashlib.sha256(shell + orjson.dumps(own)).hexdigest()
     to = person.get("to")
     return [

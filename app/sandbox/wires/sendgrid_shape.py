@@ -18,6 +18,7 @@ _KNOWN: Final = words(
     "categories custom_args send_at batch_id asm ip_pool_name mail_settings tracking_settings "
     "sections"
 )
+_TEXT: Final = frozenset({str})
 _INVALID: Final = "Does not contain a valid address."
 
 
@@ -76,15 +77,19 @@ def _check_people(mail: dict[str, Any]) -> Problem | None:
         )
     if len(people) > PEOPLE:
         return Problem("There may be at most 1000 personalizations.", "personalizations")
-    total = sum(_recipients(person) for person in people if isinstance(person, dict))
+    total = sum([_recipients(person) for person in people if isinstance(person, dict)])
     if total > PEOPLE:
         return Problem("There may be at most 1000 recipients.", "personalizations")
     return None
 
 
 def _recipients(person: dict[str, Any]) -> int:
-    lists = (person.get(name) for name in ("to", "cc", "bcc"))
-    return sum(len(found) for found in lists if isinstance(found, list))
+    count = 0
+    for name in ("to", "cc", "bcc"):
+        found = person.get(name)
+        if isinstance(found, list):
+            count += len(found)
+    return count
 
 
 def _check_from(mail: dict[str, Any]) -> Problem | None:
@@ -176,7 +181,7 @@ def _check_custom_args(mail: dict[str, Any]) -> Problem | None:
 def _size(args: Any) -> int:
     if not isinstance(args, dict):
         return 0
-    return sum(len(f"{key}{value}".encode()) for key, value in args.items())
+    return len("".join([*args, *map(str, args.values())]).encode())
 
 
 def _check_strings(value: Any, field: str) -> Problem | None:
@@ -184,6 +189,8 @@ def _check_strings(value: Any, field: str) -> Problem | None:
         return None
     if not isinstance(value, dict):
         return Problem("Invalid type. Expected: object.", field)
+    if _TEXT.issuperset(map(type, value.values())):
+        return None
     for name, text in value.items():
         if not isinstance(text, str):
             return Problem("Invalid type. Expected: string.", f"{field}.{name}")
@@ -191,7 +198,9 @@ def _check_strings(value: Any, field: str) -> Problem | None:
 
 
 def _check_headers(headers: dict[str, str] | None) -> Problem | None:
-    for name in headers or ():
+    if not headers or _RESERVED.isdisjoint(map(str.lower, headers)):
+        return None
+    for name in headers:
         if name.lower() in _RESERVED:
             return Problem(f"The header {name} is reserved.", f"headers.{name}")
     return None

@@ -9,11 +9,13 @@ import base64
 import hashlib
 import re
 import secrets
-from datetime import UTC, datetime
-from email.utils import format_datetime
+import time
+from email.utils import formatdate
+from functools import lru_cache
 from hmac import compare_digest
+from string import hexdigits
 from typing import Any, Final
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from app.sandbox import credentials
 from app.sandbox.tags import scripted_number
@@ -25,6 +27,13 @@ _E164: Final = re.compile(r"\+[1-9]\d{6,14}")
 _SERVICE: Final = re.compile(r"MG[0-9a-fA-F]{32}")
 _ACCOUNT: Final = f"/2010-04-01/Accounts/{credentials.TWILIO_ACCOUNT_SID}"
 _ONE: Final = re.compile(re.escape(_ACCOUNT) + r"/Messages/((?:SM|MM)[0-9a-f]{32})\.json")
+_PAIR: Final = f"{credentials.TWILIO_ACCOUNT_SID}:{credentials.TWILIO_AUTH_TOKEN}".encode()
+_AUTHORIZATION: Final = b"Basic " + base64.b64encode(_PAIR)
+# An address that needs no closer look; others are taken apart.
+_USUAL: Final = re.compile(r"https?://[A-Za-z0-9.-]*[A-Za-z0-9](?::\d{1,4})?(?:[/?#]|$)")
+_BYTES: Final = {
+    f"{one}{two}".encode(): bytes((int(one + two, 16),)) for one in hexdigits for two in hexdigits
+}
 _OURS: Final = re.compile(r"/status/([^/?#]+)/([^/?#]+)")
 # GSM 03.38: basic alphabet and the extension table, whose characters count twice.
 _GSM: Final = frozenset(
@@ -131,19 +140,39 @@ class Twilio:
 
 def segments(text: str) -> int:
     """How many SMS a text is: 160/153 characters of GSM 03.38, else 70/67 UTF-16 units."""
-    if set(text) <= _GSM:
-        units, single, many = sum(2 if char in _GSM_TWICE else 1 for char in text), 160, 153
+    characters = set(text)
+    if characters <= _GSM:
+        twice = sum(text.count(char) for char in characters & _GSM_TWICE)
+        units, single, many = len(text) + twice, 160, 153
     else:
         units, single, many = len(text.encode("utf-16-le")) // 2, 70, 67
     return 1 if units <= single else -(-units // many)
 
 
 def _form(body: bytes) -> dict[str, str]:
+    """A form; of a name that is there twice the last value counts."""
+    form: dict[str, str] = {}
     try:
-        values = parse_qs(body.decode(), keep_blank_values=True)
-    except (UnicodeDecodeError, ValueError):
+        for pair in body.decode().split("&"):
+            name, _, value = pair.partition("=")
+            if pair:
+                form[name if name.isalpha() else _decoded(name)] = _decoded(value)
+    except UnicodeDecodeError:
         return {}
-    return {name: value[-1] for name, value in values.items()}
+    return form
+
+
+def _decoded(text: str) -> str:
+    """application/x-www-form-urlencoded; a percent sign without two digits is one."""
+    text = text.replace("+", " ")
+    if "%" not in text:
+        return text
+    first, *others = text.encode().split(b"%")
+    try:
+        parts = [_BYTES[part[:2]] + part[2:] for part in others]
+    except KeyError:
+        return unquote(text)
+    return (first + b"".join(parts)).decode("utf-8", "replace")
 
 
 def _people(form: dict[str, str]) -> list[Recipient]:
@@ -166,9 +195,7 @@ def _door(request: Request) -> int:
 
 
 def _is_ours(request: Request) -> bool:
-    given = request.headers.get("authorization", "")
-    pair = f"{credentials.TWILIO_ACCOUNT_SID}:{credentials.TWILIO_AUTH_TOKEN}".encode()
-    return compare_digest(given.encode(), b"Basic " + base64.b64encode(pair))
+    return compare_digest(request.headers.get("authorization", "").encode(), _AUTHORIZATION)
 
 
 def _wrong(form: dict[str, str], stopped: set[str]) -> int:
@@ -211,7 +238,7 @@ def _wrong_content(form: dict[str, str]) -> int:
 
 
 def _wrong_callback(url: str) -> int:
-    if not url:
+    if not url or _USUAL.match(url):
         return 0
     try:
         parts = urlsplit(url)
@@ -222,7 +249,7 @@ def _wrong_callback(url: str) -> int:
 
 
 def _message(sid: str, form: dict[str, str]) -> dict[str, Any]:
-    now = format_datetime(datetime.now(UTC))
+    now = _date(int(time.time()))
     service = form.get("MessagingServiceSid")
     uri = f"/2010-04-01/Accounts/{credentials.TWILIO_ACCOUNT_SID}/Messages/{sid}"
     return {
@@ -247,3 +274,8 @@ def _message(sid: str, form: dict[str, str]) -> dict[str, Any]:
         "subresource_uris": {"media": f"{uri}/Media.json"},
         "uri": f"{uri}.json",
     }
+
+
+@lru_cache(1)
+def _date(second: int) -> str:
+    return formatdate(second).replace("-0000", "+0000")

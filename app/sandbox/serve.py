@@ -10,16 +10,19 @@ import os
 import signal
 import socket
 import sys
+from typing import Final
 
 from app.sandbox import credentials
 from app.sandbox.events.settings import from_environment
 from app.sandbox.house import Config, open_doors
 
+_SWITCH_S: Final = 0.0005
+
 
 def main(
     host: str, port: int, smtp_port: int, var_dir: str, callback_url: str, gate_port: int = 0
 ) -> None:
-    """Serve until SIGTERM or SIGINT. Credentials are on disk before the port is open.
+    """Serve until SIGTERM or SIGINT. Credentials are on disk before the ports are open.
 
     `callback_url` is Herald's base address; `gate_port` 0 takes any free port.
     """
@@ -44,6 +47,9 @@ async def _serve(config: Config) -> None:
     await open_doors(config)
     # Much is kept here and nearly nothing of it is cyclic: it need not be looked through often.
     gc.freeze()
+    # Every call of a socket's lets go of the interpreter; while events are made it is not to be
+    # waited for long.
+    sys.setswitchinterval(_SWITCH_S)
     gc.set_threshold(20_000, 50, 100)
     await told.wait()
 

@@ -113,18 +113,22 @@ class Emitter:
             heapq.heappush(self._due, due)
 
     def _tell_processed(self, call: Call) -> None:
+        found: list[sendgrid.Event] = []
         for at, own in enumerate(sendgrid.custom_args(call.facts["mail"])):
             if tag(call.recipients[at].to) != "dropped":
-                self.emit(sendgrid.events(call, at, own, (sendgrid.PROCESSED,)))
+                found += sendgrid.events(call, at, own, (sendgrid.PROCESSED,))
+        self.emit(found)
 
     def _tell_outcome(self, call: Call) -> None:
         extra = (_UNKNOWN,) if self.settings.unknown else ()
+        found: list[sendgrid.Event] = []
         for at, own in enumerate(sendgrid.custom_args(call.facts["mail"])):
             kind = tag(call.recipients[at].to)
             if not kind and self._happens(self.settings.bounced):
                 kind = "bounce"
             course = sendgrid.COURSES.get(kind, sendgrid.COURSES[""])
-            self.emit(sendgrid.events(call, at, own, (*course, *extra)))
+            found += sendgrid.events(call, at, own, (*course, *extra))
+        self.emit(found)
 
     def _follow_text(self, call: Call) -> None:
         text = twilio.Text.of(call)

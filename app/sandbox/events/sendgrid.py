@@ -1,6 +1,7 @@
 """SendGrid's event webhook: what each event says, and the signature over the raw body."""
 
 import base64
+import itertools
 import secrets
 import time
 from collections.abc import Iterable, Iterator
@@ -62,9 +63,8 @@ PROCESSED: Final[Event] = {"event": "processed"}
 
 def events(call: Call, at: int, custom_args: dict[str, str], kinds: Iterable[Event]) -> list[Event]:
     """Events about the recipient at this place of a call."""
-    email = call.recipients[at].to
     base = {
-        "email": email,
+        "email": call.recipients[at].to,
         "timestamp": int(time.time()),
         "smtp-id": f"<{call.message_id}@sandbox.invalid>",
         "sg_message_id": f"{call.message_id}.recvd-sandbox-{at}",
@@ -72,13 +72,16 @@ def events(call: Call, at: int, custom_args: dict[str, str], kinds: Iterable[Eve
     }
     found = []
     for kind in kinds:
-        event = {**base, **kind, "sg_event_id": secrets.token_urlsafe(22)}
+        event = {**base, **kind, "sg_event_id": f"{_STEM}{next(_NUMBERS):010x}"}
         if event["event"] not in _WITH_SMTP_ID:
             event.pop("smtp-id")
         found.append(event)
     return found
 
 
+# The ids of events are different ones over all sandboxes and their restarts.
+_STEM: Final = secrets.token_urlsafe(16)
+_NUMBERS: Final = itertools.count(1)
 _WITH_SMTP_ID: Final = frozenset({"processed", "dropped", "delivered", "deferred", "bounce"})
 
 

@@ -19,6 +19,8 @@ _KNOWN: Final = words(
     "sections"
 )
 _TEXT: Final = frozenset({str})
+_NONE: Final[dict[str, str]] = {}
+_USUAL: Final = words("to substitutions custom_args headers")
 _INVALID: Final = "Does not contain a valid address."
 
 
@@ -44,6 +46,8 @@ def check_person(person: Any) -> Problem | None:
     """The first thing wrong with one personalization; the field is relative to it."""
     if not isinstance(person, dict):
         return Problem("Invalid type. Expected: object.", "")
+    if _is_usual(person):
+        return None
     to = person.get("to")
     if not isinstance(to, list) or not to:
         return Problem("The to array is required for all personalization objects.", "to")
@@ -54,6 +58,23 @@ def check_person(person: Any) -> Problem | None:
         if not isinstance(name, str) or ";" in name or "," in name:
             return Problem("The name may not contain a comma or a semicolon.", f"to.{at}.name")
     return _check_person_parts(person)
+
+
+def _is_usual(person: dict[str, Any]) -> bool:
+    """Whether there is certainly nothing wrong: one address, and texts; else look closely."""
+    to = person.get("to")
+    if not _USUAL.issuperset(person) or not isinstance(to, list) or len(to) != 1:
+        return False
+    if not _is_address(to[0]):
+        return False
+    name = to[0].get("name", "")
+    if not isinstance(name, str) or ";" in name or "," in name:
+        return False
+    headers, swaps = person.get("headers", _NONE), person.get("substitutions", _NONE)
+    for texts in (headers, swaps, person.get("custom_args", _NONE)):
+        if not isinstance(texts, dict) or not _TEXT.issuperset(map(type, texts.values())):
+            return False
+    return len(swaps) <= SUBSTITUTIONS and _RESERVED.isdisjoint(map(str.lower, headers))
 
 
 def _check_person_parts(person: dict[str, Any]) -> Problem | None:

@@ -1,6 +1,6 @@
 """The desk every request passes: wire, fault, journal, outbox, events, in this order."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from app.sandbox.faults import Faults, Rule
@@ -36,6 +36,7 @@ class Desk:
     store: Store
     faults: Faults
     listener: Listener
+    _taken: list[Call] = field(default_factory=list, init=False)
 
     def take(self, wire: Wire, request: Request) -> Reply:
         """Judge a request, note it down, and say what goes back once flush() has been called."""
@@ -53,12 +54,22 @@ class Desk:
         place = self.store.keep(body) if body else None
         self.journal.record(call, place, rule.kind if rule else "")
         if call.accepted:
-            self.listener.accepted(call)
+            self._taken.append(call)
 
     def flush(self) -> None:
-        """Bodies and journal lines to the disk. Raises OSError; then nothing may be answered."""
-        self.store.flush()
+        """Bodies and journal lines to the disk, and only then is anybody told.
+
+        Raises OSError; then what was noted since the last time has not been taken.
+        """
+        taken, self._taken = self._taken, []
+        try:
+            self.store.flush()
+        except OSError:
+            self.journal.forget()
+            raise
         self.journal.flush()
+        for call in taken:
+            self.listener.accepted(call)
 
 
 def suffer(call: Call, rule: Rule, answer: Answer) -> Call:

@@ -34,6 +34,8 @@ class Journal:
         self.path = folder / "journal.jsonl"
         self.recent: deque[Line] = deque(_tail(self.path), RECENT)
         self._pending: list[bytes] = []
+        self._lines: list[Line] = []
+        self._torn = False
         self._lock = threading.Lock()
         self._file = _open(self.path)
 
@@ -46,13 +48,19 @@ class Journal:
         data = [orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines]
         with self._lock:
             self._pending += data
-            self.recent.extend(lines)
+            self._lines += lines
 
     def flush(self) -> None:
         """Append what was noted since the last time, in one write. Raises OSError."""
         if self._pending:
             with self._lock:
                 self._write()
+
+    def forget(self) -> None:
+        """Nothing noted since the last time has happened."""
+        with self._lock:
+            self._pending.clear()
+            self._lines.clear()
 
     def lines(self) -> Iterator[Line]:
         """Every line from the beginning, read from the disk."""
@@ -67,11 +75,16 @@ class Journal:
             self.path.rename(self.path.with_name(f"journal-{stamp}.jsonl"))
             self._file = _open(self.path)
             self.recent.clear()
+            self._torn = False
 
     def _write(self) -> None:
         pending, self._pending = self._pending, []
+        lines, self._lines = self._lines, []
         if pending:
-            append(self._file, b"".join(pending))
+            torn, self._torn = self._torn, True
+            append(self._file, b"".join([b"\n" * torn, *pending]))
+            self._torn = False  # else the next line would go on where this one broke off
+            self.recent.extend(lines)
 
 
 def counts(lines: Iterable[Line]) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """How the sandbox is reached: what clients may do that libcurl and smtplib do not."""
 
 import json
+import resource
 import smtplib
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pycurl
 import pytest
@@ -16,7 +18,7 @@ from app.sandbox import credentials
 from app.sandbox.doors.header_block import BadBlockError, Reader
 from tests.sandbox.calls import mail, send_mail, send_text
 from tests.sandbox.test_smtp import letter, sign_in
-from tests.support.sandbox import SandboxHandle
+from tests.support.sandbox import SandboxHandle, running_sandbox
 
 HEADERS = [
     (":method", "POST"),
@@ -188,3 +190,16 @@ def test_a_line_that_is_too_long_is_refused(sandbox: SandboxHandle) -> None:
         assert session.data("x" * 1200)[0] == 500
         time.sleep(0.05)
     assert sandbox.journal() == []
+
+
+def test_what_cannot_be_written_down_is_not_taken(tmp_path: Path) -> None:
+    with running_sandbox(tmp_path) as sandbox:
+        unlimited = resource.prlimit(sandbox.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(sandbox.pid, resource.RLIMIT_FSIZE, (1000, unlimited[1]))
+        statuses = [send_text(sandbox, "+447700900123").status for _ in range(5)]
+        resource.prlimit(sandbox.pid, resource.RLIMIT_FSIZE, unlimited)
+        statuses += [send_text(sandbox, "+447700900123").status for _ in range(2)]
+        assert (statuses[0], statuses[4], statuses[6]) == (201, 500, 201)
+        assert set(statuses) == {201, 500}
+        lines = sandbox.control("journal")
+    assert len(lines) == statuses.count(201)

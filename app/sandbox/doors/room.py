@@ -1,13 +1,11 @@
 """What all HTTP connections of a door share: where requests go, and the manner of their answers."""
 
 import asyncio
-import sys
-import traceback
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final
 
-from app.sandbox.doors.till import LARGE_BYTES, Till, Visitor
+from app.sandbox.doors.till import LARGE_BYTES, Till, Visitor, complain
 from app.sandbox.reply import Reply
 from app.sandbox.web import Web
 from app.sandbox.wire import Answer, Request
@@ -48,7 +46,7 @@ class Room:
         try:
             reply = self._web.reply(path, request)
         except Exception:  # what a server does: 500, and the next request
-            traceback.print_exc(file=sys.stderr)
+            complain()
             reply = FAILED
         self._till.settle(visitor, ticket, reply)
 
@@ -57,7 +55,7 @@ class Room:
         try:
             visitor.answer(ticket, await self._loop.run_in_executor(None, page))
         except Exception:
-            traceback.print_exc(file=sys.stderr)
+            complain()
             visitor.failed(ticket)
         visitor.flush()
 

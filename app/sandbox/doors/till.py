@@ -4,6 +4,7 @@ What the event loop finds ready at once is judged one by one, written down toget
 """
 
 import asyncio
+import contextlib
 import sys
 import traceback
 from collections import deque
@@ -14,6 +15,12 @@ from app.sandbox.desk import Desk
 
 # A call this large (a mail to hundreds of people) takes milliseconds: others go between two.
 LARGE_BYTES: Final = 32 * 1024
+
+
+def complain() -> None:
+    """Say on standard error what went wrong, unless that is a file on the same full disk."""
+    with contextlib.suppress(OSError):
+        traceback.print_exc(file=sys.stderr)
 
 
 class Visitor(Protocol):
@@ -70,7 +77,7 @@ class Till:
         try:
             self._desk.flush()
         except OSError:  # a full disk: nobody may believe that it was taken
-            traceback.print_exc(file=sys.stderr)
+            complain()
             for visitor, ticket, _ in waiting:
                 visitor.failed(ticket)
         else:
@@ -85,5 +92,5 @@ def _hand_over(visitor: Visitor, ticket: int, answer: Any) -> None:
     try:
         visitor.answer(ticket, answer)
     except Exception:
-        traceback.print_exc(file=sys.stderr)
+        complain()
         visitor.failed(ticket)

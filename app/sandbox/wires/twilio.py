@@ -34,6 +34,8 @@ _USUAL: Final = re.compile(r"https?://[A-Za-z0-9.-]*[A-Za-z0-9](?::\d{1,4})?(?:[
 _BYTES: Final = {
     f"{one}{two}".encode(): bytes((int(one + two, 16),)) for one in hexdigits for two in hexdigits
 }
+# No hexadecimal digit is among these characters, so none of them makes a new escape.
+_COMMON: Final = tuple((f"%{ord(character):02X}", character) for character in "/:,#=&?!+'")
 _OURS: Final = re.compile(r"/status/([^/?#]+)/([^/?#]+)")
 # GSM 03.38: basic alphabet and the extension table, whose characters count twice.
 _GSM: Final = frozenset(
@@ -41,6 +43,7 @@ _GSM: Final = frozenset(
     "ÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà^{}\\[~]|€"
 )
 _GSM_TWICE: Final = frozenset("^{}\\[~]|€")
+_ONCE: Final = re.compile(f"[{re.escape(''.join(sorted(_GSM - _GSM_TWICE)))}]*")
 
 _TO: Final = {
     "+15005550001": 21211,
@@ -140,6 +143,8 @@ class Twilio:
 
 def segments(text: str) -> int:
     """How many SMS a text is: 160/153 characters of GSM 03.38, else 70/67 UTF-16 units."""
+    if _ONCE.fullmatch(text):
+        return 1 if len(text) <= 160 else -(-len(text) // 153)
     characters = set(text)
     if characters <= _GSM:
         twice = sum(text.count(char) for char in characters & _GSM_TWICE)
@@ -165,6 +170,10 @@ def _form(body: bytes) -> dict[str, str]:
 def _decoded(text: str) -> str:
     """application/x-www-form-urlencoded; a percent sign without two digits is one."""
     text = text.replace("+", " ")
+    if "%" not in text:
+        return text
+    for escape, character in _COMMON:
+        text = text.replace(escape, character)
     if "%" not in text:
         return text
     first, *others = text.encode().split(b"%")

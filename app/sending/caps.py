@@ -8,7 +8,7 @@ cannot both take the last place.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.arrays import literal
-from app.policy.facts import Cap, Facts
+from app.policy.facts import Cap, Class
 from app.sending.batches import Claim
 
 # A message may be handed over long after it was accepted: this far back rows are looked at.
@@ -116,7 +116,7 @@ class Counted(Protocol):
     @property
     def contact_id(self) -> int | None: ...
     @property
-    def policy(self) -> Facts: ...
+    def klass(self) -> Class: ...
 
 
 @dataclass(slots=True)
@@ -127,16 +127,15 @@ class Places:
     _taken: dict[int, set[tuple[int, str]]] = field(default_factory=lambda: defaultdict(set))
     _rows: list[tuple[int, int, int, str]] = field(default_factory=list)
 
-    def seen_by(self, row: Counted) -> Facts:
-        """The facts of a message, with what its batch has already decided for the same person."""
+    def taken_before(self, row: Counted) -> int:
+        """How many places other messages of the same batch take for the same person."""
         if self.cap is None or row.contact_id not in self._taken:
-            return row.policy
-        others = self._taken[row.contact_id] - {_slot(row)}
-        return replace(row.policy, sent_in_window=row.policy.sent_in_window + len(others))
+            return 0
+        return len(self._taken[row.contact_id] - {_slot(row)})
 
     def take(self, row: Counted) -> None:
         """This message goes."""
-        if self.cap is None or row.contact_id is None or row.policy.klass != "marketing":
+        if self.cap is None or row.contact_id is None or row.klass != "marketing":
             return
         campaign, sort = _slot(row)
         self._taken[row.contact_id].add((campaign, sort))

@@ -1,7 +1,7 @@
 """What is to become of the rows of a batch: decided at the last moment, and rendered."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 from app.accounts import workspace
 from app.channels.base import Message
 from app.content.render import RenderFailure
-from app.policy.decide import Hold, Skip, decide
+from app.policy.decide import Decision, Hold, Skip, decide
 from app.policy.facts import Rules
 from app.sending import caps, compose, domains, facts
 from app.sending.batches import Claim
 from app.sending.engine import Engine
-from app.sending.facts import Row
+from app.sending.facts import Case, Row
 from app.sending.states import Change
 
 
@@ -51,11 +51,12 @@ def _going(
         caps.lock(session, claim)
     places = caps.Places(rules.cap)
     waiting = domains.closed(session, claim.channel, now)
+    decided = _Decided(rules, now)
     going = []
     for row in facts.load(session, claim, rules, now):
         if row.status != "queued":
             continue
-        decision = domains.over(waiting, row, decide(places.seen_by(row), rules, now))
+        decision = domains.over(waiting, row, decided.about(row, places.taken_before(row)))
         if isinstance(decision, Skip):
             status = "expired" if decision.reason == "expired" else "skipped"
             made.settled.append(Change(row.id, status, decision.reason, now))
@@ -67,6 +68,25 @@ def _going(
             going.append(row)
     made.holds = places.hold(session, claim, now)
     return going
+
+
+class _Decided:
+    """The decisions of one batch at one moment: equal cases, most of a campaign, are asked once."""
+
+    def __init__(self, rules: Rules, now: datetime) -> None:
+        self._rules = rules
+        self._now = now
+        self._known: dict[Case, Decision] = {}
+
+    def about(self, row: Row, taken: int) -> Decision:
+        """`taken`: so many messages to the same person were decided to go before, in this batch."""
+        if taken:
+            sent = row.policy.sent_in_window + taken
+            return decide(replace(row.policy, sent_in_window=sent), self._rules, self._now)
+        known = self._known.get(row.case)
+        if known is None:
+            known = self._known[row.case] = decide(row.policy, self._rules, self._now)
+        return known
 
 
 def _held(row: Row, decision: Hold, now: datetime) -> Change:

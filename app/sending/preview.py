@@ -20,19 +20,10 @@ def as_person(
     contact: Contact | None, data: Mapping[str, Any], campaign: str | None = None
 ) -> dict[str, Any]:
     """What a template may name when it is sent to this person with this data."""
-    known = {field: getattr(contact, field, None) for field in PERSON_FIELDS}
-    return variables(
-        {
-            **known,
-            "contact_id": contact.id if contact else None,
-            "channel": "",
-            "address": known["external_id"],
-            "attributes": contact.attributes if contact else {},
-            "tags": contact.tags if contact else [],
-            "campaign_name": campaign,
-            "data": data,
-        }
-    )
+    person: dict[str, Any] = {field: getattr(contact, field, None) for field in PERSON_FIELDS}
+    person["attributes"] = contact.attributes if contact else {}
+    person["tags"] = contact.tags if contact else []
+    return variables(person, campaign, data)
 
 
 def render(

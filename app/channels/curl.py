@@ -220,7 +220,7 @@ class Engine:
 
     def _on_socket(self, event: int, descriptor: int, _multi: Any, _data: Any) -> None:
         if event == pycurl.POLL_REMOVE:
-            if _has_ended(descriptor):
+            if self._options.http2 and _has_ended(descriptor):  # asked about streams only
                 self._breaks.count += 1
             with contextlib.suppress(KeyError):
                 self._poll.unregister(descriptor)
@@ -273,7 +273,9 @@ class _Slot:
         "_headers",
         "_http2",
         "_lines",
+        "_posts",
         "_refusals",
+        "_url",
         "handle",
         "index",
     )
@@ -283,6 +285,8 @@ class _Slot:
         self.index = 0
         self._http2 = http2
         self._headers: object = None
+        self._url = ""
+        self._posts: bool | None = None
         self._breaks = breaks
         self._breaks_before = self._departures = self._refusals = 0
         self._began = 0.0
@@ -293,13 +297,16 @@ class _Slot:
         handle.setopt(pycurl.PREREQFUNCTION, self._departs)
 
     def prepare(self, index: int, request: Request, standing: list[str]) -> None:
-        """Load a request; headers that have not changed since the last one are left alone."""
+        """Load a request; what has not changed since the last one is left alone."""
         headers = standing if request.headers is None else request.headers
-        self.handle.setopt(pycurl.URL, request.url)
-        if request.body is None:
-            self.handle.setopt(pycurl.HTTPGET, 1)
-        else:
-            self.handle.setopt(pycurl.POST, 1)
+        posts = request.body is not None
+        if request.url != self._url:
+            self.handle.setopt(pycurl.URL, request.url)
+            self._url = request.url
+        if posts is not self._posts:
+            self.handle.setopt(pycurl.POST if posts else pycurl.HTTPGET, 1)
+            self._posts = posts
+        if posts:
             self.handle.setopt(pycurl.POSTFIELDS, request.body)
         if headers is not self._headers:
             self.handle.setopt(pycurl.HTTPHEADER, headers)

@@ -13,14 +13,16 @@ class Inspector:
 
     def break_out(self, message: EmailMessage) -> bool:
         """True when this message's data would start a new header line, or a new SMTP command."""
-        own = (message.to, message.to_name, message.from_email, message.from_name)
-        rest = (message.subject, message.reply_to, *message.headers, *message.headers.values())
-        if _breaks(*own, *rest):
-            return True
         shell = message.shell
-        if shell is None:
-            return False
-        return _breaks(*[message.substitutions[name] for name in self._tokens(shell, message)])
+        values = [message.to, message.to_name, message.from_email, message.from_name,
+                  message.subject, message.reply_to]  # fmt: skip
+        for header in message.headers.items():
+            values += header
+        if shell is not None:
+            given = message.substitutions
+            values += [given[name] for name in self._tokens(shell, message)]
+        joined = "".join(values)
+        return "\n" in joined or "\r" in joined or "\0" in joined
 
     def _tokens(self, shell: EmailShell, message: EmailMessage) -> tuple[str, ...]:
         """The tokens that stand in the shell's subject or headers."""
@@ -49,8 +51,3 @@ def substituted(text: str, tokens: Iterable[str], values: Mapping[str, str]) -> 
     for token in tokens:
         text = text.replace(token, values.get(token, ""))
     return text
-
-
-def _breaks(*values: str) -> bool:
-    joined = "".join(values)
-    return "\n" in joined or "\r" in joined or "\0" in joined

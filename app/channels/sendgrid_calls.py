@@ -94,6 +94,8 @@ class _SharedHeaders:
         ]
 
     def for_message(self, message: EmailMessage) -> dict[str, str]:
+        if not self._plain:
+            return _as_dict(_allowed(message.headers))
         headers = dict(self._plain)
         for name, value, tokens in self._dynamic:
             headers[name] = substituted(value, tokens, message.substitutions)
@@ -121,7 +123,7 @@ def _portions(
     members: list[tuple[int, EmailMessage]],
 ) -> Iterator[list[tuple[int, EmailMessage]]]:
     """Equal parts, each within the limits on recipients and custom arguments."""
-    longest = max(len(message.ref) + len(str(message.attempt)) for _, message in members)
+    longest = max([len(message.ref) + len(str(message.attempt)) for _, message in members])
     most = min(MOST_RECIPIENTS, CUSTOM_ARGS_BYTES // (longest + _CUSTOM_ARGS_OVERHEAD))
     parts = -(-len(members) // max(1, most))
     size = -(-len(members) // parts)
@@ -146,7 +148,10 @@ def _plain_name(name: str) -> str:
     return name
 
 
-def _allowed(headers: Mapping[str, str]) -> dict[str, str]:
+def _allowed(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Nearly always all of them, which are then not copied."""
+    if _RESERVED_HEADERS.isdisjoint(map(str.lower, headers)):
+        return headers
     return {name: value for name, value in headers.items() if name.lower() not in _RESERVED_HEADERS}
 
 

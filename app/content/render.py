@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Final
 
 from app.channels.base import EmailShell
 from app.content.compile import (
+    TOKEN,
     CompiledEmail,
     CompiledPush,
     CompiledSms,
@@ -34,7 +36,9 @@ _ALWAYS: Final[Mapping[str, Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+# One of these is made for each recipient. They are to be treated as frozen, and are not declared so,
+# because a frozen dataclass costs three times as much to make.
+@dataclass(slots=True)
 class RenderRow:
     """One person's values. An empty `token` means: original links and no open pixel."""
 
@@ -44,7 +48,7 @@ class RenderRow:
     preferences_url: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RenderedEmail:
     """An e-mail: either whole, or a shell shared with others and what to put in its places."""
 
@@ -65,7 +69,7 @@ class RenderedEmail:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RenderedSms:
     """A text message with what it will be billed as."""
 
@@ -74,7 +78,7 @@ class RenderedSms:
     encoding: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RenderedPush:
     """A push notification without its addressee."""
 
@@ -137,25 +141,32 @@ def _render(
 
 
 def _values(names: Sequence[str], rows: Sequence[RenderRow]) -> list[Values]:
+    given = [
+        {
+            **row.variables,
+            TOKEN: row.token,
+            "unsubscribe_url": row.unsubscribe_url,
+            "preferences_url": row.preferences_url,
+        }
+        for row in rows
+    ]
+    if len(names) > 1:
+        try:
+            return list(map(itemgetter(*names), given))
+        except KeyError:  # somebody lacks one
+            pass
     fallbacks = [
         (name, _ALWAYS[name] if name in _ALWAYS else Missing.named(name)) for name in names
     ]
-    found: list[Values] = []
-    for row in rows:
-        get = {
-            **row.variables,
-            "__token": row.token,
-            "unsubscribe_url": row.unsubscribe_url,
-            "preferences_url": row.preferences_url,
-        }.get
-        found.append(tuple([get(name, fallback) for name, fallback in fallbacks]))
-    return found
+    return [tuple([one.get(name, fallback) for name, fallback in fallbacks]) for one in given]
 
 
 def _emails(
     email: CompiledEmail, rows: Sequence[RenderRow], values: Sequence[Values]
 ) -> list[Rendered]:
     """Rows with and without a token take different variants; the order stays."""
+    if all(row.token for row in rows):
+        return [*_variant(email.tracked, values)]
     found: list[Rendered | None] = [None] * len(rows)
     for tracked, variant in ((True, email.tracked), (False, email.plain)):
         chosen = [index for index, row in enumerate(rows) if bool(row.token) is tracked]

@@ -16,6 +16,7 @@ from jinja2 import StrictUndefined, nodes
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import escape
 
 from app.content import filters
 from app.content.problems import MissingVariable, RenderError
@@ -97,6 +98,15 @@ class _Generator(CodeGenerator):
         super().visit_Concat(node, frame)
         self.write(")")
 
+    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
+        """`{{ … }}` calls one function of ours, where Jinja finalizes, escapes and makes a str."""
+        if frame.eval_ctx.volatile:
+            super()._output_child_pre(node, frame, finalize)
+        elif frame.eval_ctx.autoescape:
+            self.write("environment.printed_html((")
+        else:
+            self.write("environment.printed((")
+
 
 class ContentEnvironment(ImmutableSandboxedEnvironment):
     """One dialect: `autoescape` for HTML, plain for everything else."""
@@ -121,6 +131,28 @@ class ContentEnvironment(ImmutableSandboxedEnvironment):
         self.tests = {name: test for name, test in self.tests.items() if name in TESTS}
 
     bounded = staticmethod(bounded)
+
+    @staticmethod
+    def printed(value: Any) -> str:
+        """The text of a value."""
+        if type(value) is str and len(value) <= MAX_VALUE:
+            return value
+        return str(_printable(value))
+
+    @staticmethod
+    def printed_html(value: Any) -> str:
+        """The text of a value, escaped as MarkupSafe does it, which makes an object for each."""
+        if type(value) is str and len(value) <= MAX_VALUE:
+            if value.isalnum():
+                return value
+            return (
+                value.replace("&", "&amp;")
+                .replace(">", "&gt;")
+                .replace("<", "&lt;")
+                .replace("'", "&#39;")
+                .replace('"', "&#34;")
+            )
+        return str(escape(_printable(value)))
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """`a.b`: a member of a group, or a field of `loop`. Never an attribute of an object."""

@@ -17,6 +17,8 @@ BASIC: Final = frozenset(
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 EXTENSION: Final = frozenset("\f^{}\\[~]|€")
+_GSM: Final = re.compile(f"[{re.escape(''.join(sorted(BASIC | EXTENSION)))}]*")
+_EXTENDED: Final = re.compile(f"[{re.escape(''.join(sorted(EXTENSION)))}]")
 _SINGLE: Final = {"GSM-7": 160, "UCS-2": 70}
 _JOINED: Final = {"GSM-7": 153, "UCS-2": 67}
 
@@ -46,6 +48,8 @@ class Size:
 def measure(text: str) -> Size:
     """Encoding and segments of a text, as Twilio bills it."""
     encoding: Encoding = "GSM-7" if is_gsm(text) else "UCS-2"
+    if not _wide(text, encoding):
+        return _of_single_units(encoding, len(text))
     widths = [_width(character, encoding) for character in text]
     units = sum(widths)
     if units <= _SINGLE[encoding]:
@@ -60,7 +64,7 @@ def measure(text: str) -> Size:
 
 def is_gsm(text: str) -> bool:
     """Whether every character is in the GSM alphabet or its extension."""
-    return all(character in BASIC or character in EXTENSION for character in text)
+    return _GSM.fullmatch(text) is not None
 
 
 def normalise(text: str) -> str:
@@ -85,6 +89,22 @@ def replacement(character: str) -> str | None:
     if plain and is_gsm(plain):
         return plain
     return "" if unicodedata.category(character) in ("So", "Sk", "Cf", "Mn") else None
+
+
+def _of_single_units(encoding: Encoding, units: int) -> Size:
+    """Of a text whose characters are one unit each: nearly every one, and nothing to walk along."""
+    single, joined = _SINGLE[encoding], _JOINED[encoding]
+    if units <= single:
+        return Size(encoding, units, units, 1 if units else 0, single - units)
+    segments = -(-units // joined)
+    return Size(encoding, units, units, segments, segments * joined - units)
+
+
+def _wide(text: str, encoding: Encoding) -> bool:
+    """Whether some character takes two units."""
+    if encoding == "GSM-7":
+        return _EXTENDED.search(text) is not None
+    return max(text) > "\uffff"
 
 
 def _width(character: str, encoding: Encoding) -> int:

@@ -1,8 +1,9 @@
 """Attempts: what a provider answered, written while a batch is still running."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -12,9 +13,9 @@ from app.channels.base import Outcome, Result
 from app.sending.batches import Claim
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
-    """One answer about one notification."""
+    """One answer about one notification. Treat it as frozen; freezing triples its cost."""
 
     notification_id: int
     number: int
@@ -23,40 +24,53 @@ class Answer:
     at: datetime
 
 
-def write(session: Session, claim: Claim, answers: Sequence[Answer]) -> None:
-    """Insert the answers in one statement."""
+# column -> its type, and where an answer has it
+_COLUMNS: Final[dict[str, tuple[str, Callable[[Answer], Any]]]] = {
+    "number": ("int", lambda answer: answer.number),
+    "at": ("timestamptz", lambda answer: answer.at),
+    "provider": ("text", lambda answer: answer.provider),
+    "outcome": ("text", lambda answer: answer.result.outcome.value),
+    "code": ("text", lambda answer: answer.result.code),
+    "detail": ("text", lambda answer: answer.result.detail),
+    "provider_id": ("text", lambda answer: answer.result.provider_id),
+    "not_before": ("timestamptz", lambda answer: answer.result.not_before),
+    "duration_ms": ("int", lambda answer: answer.result.duration_ms),
+}
+_NAMES: Final = ", ".join(_COLUMNS)
+
+
+def write(
+    session: Session, claim: Claim, answers: Sequence[Answer], *, alone: bool = False
+) -> None:
+    """Insert the answers in one statement; those that are there already stay as they are.
+
+    `alone`: the caller holds the batch's row locked and has written none of these, so there can be
+    none, and it need not be asked about each.
+    """
     if not answers:
         return
+    values: dict[str, Any] = {"batch": claim.id, "fence": claim.fence}
+    shown, unnested = [], ["cast(:ids as bigint[])"]
+    for name, (kind, of) in _COLUMNS.items():
+        column = [of(answer) for answer in answers]
+        if column.count(column[0]) == len(column):
+            # Most columns are the same for all: they travel, and are read, once.
+            shown.append(f"cast(:{name} as {kind})")
+            values[name] = column[0]
+        else:
+            shown.append(f"v.{name}")
+            unnested.append(f"cast(:{name} as {kind}[])")
+            values[name] = literal(column)
+    values["ids"] = literal([answer.notification_id for answer in answers])
+    several = [name.removeprefix("v.") for name in shown if name.startswith("v.")]
     session.execute(
         text(
-            """
-            insert into attempt (notification_id, batch_id, fence, number, at, provider, outcome,
-                                 code, detail, provider_id, not_before, duration_ms)
-            select v.id, :batch, :fence, v.number, v.at, v.provider, v.outcome, v.code, v.detail,
-                   v.provider_id, v.not_before, v.ms
-              from unnest(
-                cast(:ids as bigint[]), cast(:numbers as int[]), cast(:ats as timestamptz[]),
-                cast(:providers as text[]), cast(:outcomes as text[]), cast(:codes as text[]),
-                cast(:details as text[]), cast(:provider_ids as text[]),
-                cast(:not_befores as timestamptz[]), cast(:durations as int[])
-              ) v(id, number, at, provider, outcome, code, detail, provider_id, not_before, ms)
-            on conflict (notification_id, batch_id, fence) do nothing
-            """
+            f"insert into attempt (notification_id, batch_id, fence, {_NAMES}) "
+            f"select v.id, :batch, :fence, {', '.join(shown)} "
+            f"from unnest({', '.join(unnested)}) v({', '.join(['id', *several])}) "
+            + ("" if alone else "on conflict (notification_id, batch_id, fence) do nothing")
         ),
-        {
-            "batch": claim.id,
-            "fence": claim.fence,
-            "ids": literal([answer.notification_id for answer in answers]),
-            "numbers": literal([answer.number for answer in answers]),
-            "ats": literal([answer.at for answer in answers]),
-            "providers": literal([answer.provider for answer in answers]),
-            "outcomes": literal([answer.result.outcome.value for answer in answers]),
-            "codes": literal([answer.result.code for answer in answers]),
-            "details": literal([answer.result.detail for answer in answers]),
-            "provider_ids": literal([answer.result.provider_id for answer in answers]),
-            "not_befores": literal([answer.result.not_before for answer in answers]),
-            "durations": literal([answer.result.duration_ms for answer in answers]),
-        },
+        values,
     )
 
 

@@ -1,7 +1,6 @@
 """From facts and rendered content to what a provider is handed."""
 
 from collections.abc import Container, Mapping, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
@@ -11,8 +10,6 @@ from app.channels.base import EmailMessage, Message, PushMessage, SmsMessage
 from app.content.render import (
     Rendered,
     RenderedEmail,
-    RenderedPush,
-    RenderedSms,
     RenderRow,
     render_batch,
 )
@@ -39,65 +36,82 @@ def render(
     rendered: list[Composed] = []
     for version_id, group in versions.items():
         version = compiled(session, version_id)
-        given = [_given(engine, row, version.names, tracked=tracked) for row in group]
+        given = _given(engine, group, version.names, tracked=tracked)
         results = render_batch(version, group[0].channel, given)
         rendered.extend(map(Composed, group, given, results))
     return rendered
 
 
-def _given(engine: Engine, row: Row, names: Container[str], *, tracked: bool) -> RenderRow:
-    """What rendering is given for one message; only links that are used are signed."""
-    unsubscribe = _offers_one_click(row) or "unsubscribe_url" in names
-    return RenderRow(
-        variables=row.variables,
-        token=engine.signers["track"].sign_id(row.id) if tracked and row.channel == "email" else "",
-        unsubscribe_url=_link(engine, "unsubscribe", row) if unsubscribe else "",
-        preferences_url=_link(engine, "preferences", row) if "preferences_url" in names else "",
-    )
+def _given(
+    engine: Engine, rows: Sequence[Row], names: Container[str], *, tracked: bool
+) -> list[RenderRow]:
+    """What rendering is given for each message; only links that are used are signed."""
+    keys = [row.id for row in rows]
+    nothing = [""] * len(rows)
+    counted = tracked and rows[0].channel == "email"
+    tokens = engine.signers["track"].sign_ids(keys) if counted else nothing
+    unsubscribe, preferences = nothing, nothing
+    if "unsubscribe_url" in names:
+        unsubscribe = _links(engine, "unsubscribe", keys)
+    elif any(map(_offers_one_click, rows)):
+        links = _links(engine, "unsubscribe", keys)
+        unsubscribe = [
+            link if _offers_one_click(row) else "" for row, link in zip(rows, links, strict=True)
+        ]
+    if "preferences_url" in names:
+        preferences = _links(engine, "preferences", keys)
+    variables = [row.variables for row in rows]
+    return list(map(RenderRow, variables, tokens, unsubscribe, preferences))
 
 
-def _link(engine: Engine, purpose: str, row: Row) -> str:
-    return f"{engine.public_url}/{purpose[0]}/{engine.signers[purpose].sign_id(row.id)}"
+def _links(engine: Engine, purpose: str, keys: Sequence[int]) -> list[str]:
+    start = f"{engine.public_url}/{purpose[0]}/"
+    return [start + token for token in engine.signers[purpose].sign_ids(keys)]
 
 
 def _offers_one_click(row: Row) -> bool:
     return row.klass == "marketing" and row.channel == "email"
 
 
-def message(
-    engine: Engine,
-    row: Row,
-    given: RenderRow,
-    content: RenderedEmail | RenderedSms | RenderedPush,
-) -> Message:
-    """The provider-neutral message for one row."""
-    ref = ids.encode("ntf", row.id)
-    attempt = row.attempts + 1
-    if isinstance(content, RenderedEmail):
-        return _email(engine, row, given, content, ref, attempt)
-    if isinstance(content, RenderedSms):
-        return SmsMessage(ref, attempt, row.address or "", content.body, row.expires_at)
-    return _push(engine, row, content, ref, attempt)
+def messages(engine: Engine, composed: Sequence[Composed]) -> list[Message]:
+    """The provider-neutral message for each row of one channel; no content is a failure."""
+    if not composed:
+        return []
+    if composed[0].row.channel == "email":
+        return [_email(engine, one, ids.encode("ntf", one.row.id)) for one in composed]
+    if composed[0].row.channel == "sms":
+        return [_sms(one.row, ids.encode("ntf", one.row.id), one.content) for one in composed]
+    tokens = engine.signers["device"].sign_ids([one.row.id for one in composed])
+    return [
+        _push(one.row, ids.encode("ntf", one.row.id), one.content, token)
+        for one, token in zip(composed, tokens, strict=True)
+    ]
 
 
-def _email(
-    engine: Engine, row: Row, given: RenderRow, content: RenderedEmail, ref: str, attempt: int
-) -> EmailMessage:
-    first, last = row.variables.get("first_name"), row.variables.get("last_name")
+def _sms(row: Row, ref: str, content: Any) -> SmsMessage:
+    return SmsMessage(ref, row.attempts + 1, row.address or "", content.body, row.expires_at)
+
+
+def _email(engine: Engine, one: Composed, ref: str) -> EmailMessage:
+    row, given, content = one
+    assert isinstance(content, RenderedEmail)
+    get = row.variables.get
+    first, last = get("first_name"), get("last_name")
+    # By position: names double the cost of making one.
     return EmailMessage(
-        ref=ref,
-        attempt=attempt,
-        to=row.address or "",
-        to_name=f"{first} {last}" if first and last else str(first or last or ""),
-        from_email=engine.mail_from,
-        from_name=engine.mail_from_name,
-        reply_to="",
-        subject=content.subject,
-        html=content.html,
-        text=content.text,
-        headers=_headers(row, given),
-        shell=content.shell,
-        substitutions=content.substitutions,
+        ref,
+        row.attempts + 1,
+        row.address or "",
+        f"{first} {last}" if first and last else str(first or last or ""),
+        engine.mail_from,
+        engine.mail_from_name,
+        "",
+        content.subject,
+        content.html,
+        content.text,
+        _headers(row, given),
+        content.shell,
+        content.substitutions,
     )
 
 
@@ -111,34 +125,32 @@ def _headers(row: Row, given: RenderRow) -> Mapping[str, str]:
     }
 
 
-def _push(engine: Engine, row: Row, content: RenderedPush, ref: str, attempt: int) -> PushMessage:
+def _push(row: Row, ref: str, content: Any, token: str) -> PushMessage:
     device = row.device or {}
-    data = {**content.data, "t": engine.signers["device"].sign_id(row.id)}
     return PushMessage(
-        ref=ref,
-        attempt=attempt,
-        token=row.address or "",
-        platform="ios" if row.channel == "ios" else "android",
-        environment=device.get("environment") or "production",
-        app=device.get("app") or "",
-        title=content.title,
-        subtitle=content.subtitle,
-        body=content.body,
-        image=content.image,
-        url=content.url,
-        data=data,
-        expires_at=row.expires_at,
+        ref,
+        row.attempts + 1,
+        row.address or "",
+        "ios" if row.channel == "ios" else "android",
+        device.get("environment") or "production",
+        device.get("app") or "",
+        content.title,
+        content.subtitle,
+        content.body,
+        content.image,
+        content.url,
+        {**content.data, "t": token},
+        row.expires_at,
     )
 
 
 def copy_facts(rows: Sequence[Row]) -> dict[str, Any]:
-    """What must be kept so that each message can be shown as it was sent."""
+    """What must be kept so that each message can be shown as it was sent, for JSON."""
     return {str(row.id): _plain(row.variables) for row in rows}
 
 
-def _plain(variables: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: value.isoformat() if isinstance(value, datetime) else value
-        for key, value in variables.items()
-        if key != "person"
-    }
+def _plain(variables: dict[str, Any]) -> dict[str, Any]:
+    """Without `person`, which repeats the rest."""
+    kept = variables.copy()
+    del kept["person"]
+    return kept

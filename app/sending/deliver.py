@@ -1,10 +1,10 @@
 """Deliver one batch: claim, decide, render, hand over, record.
 
-Three transactions, and none of them is open while a provider is thinking:
+Two transactions, and neither is open while a provider is thinking:
 
-1. claim the batch, load the facts of all its rows in one query, decide and render;
-2. mark it `dispatching`, just before the first byte leaves (checks the fence);
-3. record the final state of every row (checks the fence again).
+1. claim the batch, load the facts of all its rows, decide and render, and last, just before the
+   first byte may leave, mark it `dispatching` (unless its lane or campaign was paused meanwhile);
+2. record the final state of every row (checks the fence).
 
 In between, answers are written down every 200 ms, so that a crash leaves unknown only what was in
 the air.
@@ -54,6 +54,7 @@ class Taken:
     claim: Claim
     way: Way
     plan: Plan
+    gate: Gate
 
 
 def deliver(engine: Engine, leases: LeaseKeeper, batch_id: int) -> bool:
@@ -62,18 +63,15 @@ def deliver(engine: Engine, leases: LeaseKeeper, batch_id: int) -> bool:
     if taken is None:
         return False
     claim, plan = taken.claim, taken.plan
-    gate = Gate([row.id for row in plan.rows])
-    answers = _Answers(engine, taken, gate)
-    with leases.keep(claim, taken.way.provider, gate):
+    answers = _Answers(engine, taken)
+    with leases.keep(claim, taken.way.provider, taken.gate):
         if plan.messages:
-            if not _dispatch(taken):
-                return False
             answers.collect()
         with transaction() as session:
             now = clock.now()
             if not batches.finish(session, claim, now):
                 return False
-            attempts.write(session, claim, answers.unwritten())
+            attempts.write(session, claim, answers.unwritten(), alone=True)
             outcomes.record(session, engine, claim, plan.rows, answers.all, plan.settled, now)
             outcomes.fall_back(session, plan.unsent, now)
             if plan.holds:
@@ -103,12 +101,12 @@ def _take(engine: Engine, batch_id: int) -> Taken | None:
         if way.probing:
             claim = batches.cut(session, claim, 1, now, nudge=True)
         if not asked.paced:
-            return Taken(claim, way, _plan(session, engine, claim))
+            return _prepare(session, engine, claim, way)
         paced = _within_pace(session, claim, way, now)
     if paced is None:
         return None
     with transaction() as session:
-        return Taken(paced, way, _plan(session, engine, paced))
+        return _prepare(session, engine, paced, way)
 
 
 def _within_pace(session: Session, claim: Claim, way: Way, now: datetime) -> Claim | None:
@@ -146,32 +144,34 @@ def _report_health(
         breaker.open_(session, provider, trip, channels, now)
 
 
-def _plan(session: Session, engine: Engine, claim: Claim) -> Plan:
-    return planning.plan(session, engine, claim, rules.current(session), clock.now())
-
-
-def _dispatch(taken: Taken) -> bool:
-    with transaction() as session:
+def _prepare(session: Session, engine: Engine, claim: Claim, way: Way) -> Taken | None:
+    """Decide, render, and mark the batch as leaving: true from the commit on."""
+    plan = planning.plan(session, engine, claim, rules.current(session), clock.now())
+    # Made before the fence is checked for the last time: a process that is stopped from here on
+    # wakes up before a closed gate.
+    gate = Gate([row.id for row in plan.rows])
+    if plan.messages:
         now = clock.now()
-        if not batches.dispatch(session, taken.claim, taken.way.provider, now):
-            batches.release(session, taken.claim)
-            return False
-        copies.keep(session, taken.claim.id, taken.plan.rows, now)
-    return True
+        if not batches.dispatch(session, claim, way.provider, now):
+            batches.release(session, claim)
+            return None
+        copies.keep(session, claim.id, plan.rows, now)
+    return Taken(claim, way, plan, gate)
 
 
 class _Answers:
     """Collects what the provider says and writes it down while the batch runs."""
 
-    def __init__(self, engine: Engine, taken: Taken, gate: Gate) -> None:
+    def __init__(self, engine: Engine, taken: Taken) -> None:
         self._claim = taken.claim
         self._plan = taken.plan
         self._provider = engine.providers.named(taken.way.provider, taken.claim.test)
         self._health = engine.health
-        self._gate = gate
+        self._gate = taken.gate
         self._written = 0
-        self._last = self._looked = time.monotonic()
+        self._last = self._looked = self._moment = time.monotonic()
         self._at = clock.now()
+        self._previous: Result | None = None
         self.all: list[Answer] = []
         self.results: list[Result] = []
         self.left: list[Row] = []
@@ -192,13 +192,19 @@ class _Answers:
         if not result.attempted:
             self.left.append(row)
             return
-        moment = time.monotonic()
-        if moment - self._looked > SAME_MOMENT_SECONDS or not self.all:
-            self._looked, self._at = moment, clock.now()
-            self._health.answered(self._provider.name)
+        if result is not self._previous:
+            self._heard(result)
         self.all.append(Answer(row.id, row.attempts + 1, self._provider.name, result, self._at))
-        if moment - self._last > CHECKPOINT_SECONDS and not self._is_last():
+        if self._moment - self._last > CHECKPOINT_SECONDS and not self._is_last():
             self._checkpoint()
+
+    def _heard(self, result: Result) -> None:
+        """An answer of its own. Messages that shared a call share it, and the moment of it."""
+        self._previous = result
+        self._moment = time.monotonic()
+        if self._moment - self._looked > SAME_MOMENT_SECONDS or not self.all:
+            self._looked, self._at = self._moment, clock.now()
+            self._health.answered(self._provider.name)
 
     def _is_last(self) -> bool:
         return len(self.results) == len(self._plan.messages)

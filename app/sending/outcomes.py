@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.alerts import incidents
 from app.channels.base import Outcome
-from app.sending import concerns, dead_addresses, fallback, retry, states, watch
+from app.sending import concerns, dead_addresses, fallback, handing, retry, states, watch
 from app.sending.attempts import Answer
 from app.sending.batches import Claim
 from app.sending.dead_addresses import Answered
@@ -30,9 +30,33 @@ def record(
 ) -> None:
     """Write the state that follows from each answer, and everything else that follows from it."""
     by_id = {row.id: row for row in rows}
+    between = (claim.accepted_from, claim.accepted_to)
+    taken = [answer for answer in answers if answer.result.outcome is Outcome.ACCEPTED]
+    others = [answer for answer in answers if answer.result.outcome is not Outcome.ACCEPTED]
+    for provider in sorted({answer.provider for answer in taken}):
+        handing.hand_over(session, [one for one in taken if one.provider == provider], now, between)
+    gave_up = _move_others(session, engine, by_id, others, settled, now, between)
+    if not claim.test:  # what the sandbox says concerns nobody
+        answered = [Answered(by_id[one.notification_id], one) for one in _notable(taken, others)]
+        dead_addresses.settle(session, answered, now)
+        concerns.tell(session, answered, now)
+    _incidents(session, claim, gave_up, others, now)
+    fall_back(session, [row for row, _, _ in gave_up], now)
+
+
+def _move_others(
+    session: Session,
+    engine: Engine,
+    by_id: Mapping[int, Row],
+    answers: Sequence[Answer],
+    settled: Sequence[Change],
+    now: datetime,
+    between: tuple[datetime, datetime],
+) -> list[tuple[Row, Answer, Next]]:
+    """What becomes of messages that were not taken, and those that never will be."""
     changes = list(settled)
     gave_up: list[tuple[Row, Answer, Next]] = []
-    tried_since = _first_tries(session, by_id.values())
+    tried_since = _first_tries(session, [by_id[answer.notification_id] for answer in answers])
     for answer in answers:
         row = by_id[answer.notification_id]
         since = tried_since.get(row.id, answer.at)
@@ -40,13 +64,18 @@ def record(
         changes.append(_change(row, answer, following))
         if following.status in ("failed", "skipped"):
             gave_up.append((row, answer, following))
-    states.move(session, changes, now, (claim.accepted_from, claim.accepted_to))
-    answered = [Answered(by_id[answer.notification_id], answer) for answer in answers]
-    if not claim.test:  # what the sandbox says concerns nobody
-        dead_addresses.settle(session, answered, now)
-        concerns.tell(session, answered, now)
-    _incidents(session, claim, gave_up, answers, now)
-    fall_back(session, [row for row, _, _ in gave_up], now)
+    states.move(session, changes, now, between)
+    return gave_up
+
+
+def _notable(taken: Sequence[Answer], others: Sequence[Answer]) -> Sequence[Answer]:
+    """Answers that say something about an address, or that staff must hear of."""
+    said = [
+        answer
+        for answer in taken
+        if answer.result.concern is not None or answer.result.environment is not None
+    ]
+    return [*said, *others]
 
 
 def fall_back(session: Session, rows: Iterable[Row], now: datetime) -> None:

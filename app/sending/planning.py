@@ -34,13 +34,14 @@ def plan(session: Session, engine: Engine, claim: Claim, rules: Rules, now: date
     made = Plan()
     going = _going(session, claim, rules, made, now)
     tracked = workspace.get(session).tracking
-    for row, given, content in compose.render(session, engine, going, tracked=tracked):
-        if isinstance(content, RenderFailure):
-            made.settled.append(Change(row.id, "failed", "template_error", now))
-            made.unsent.append(row)
-        else:
-            made.rows.append(row)
-            made.messages.append(compose.message(engine, row, given, content))
+    composed = compose.render(session, engine, going, tracked=tracked)
+    for one in composed:
+        if isinstance(one.content, RenderFailure):
+            made.settled.append(Change(one.row.id, "failed", "template_error", now))
+            made.unsent.append(one.row)
+    sound = [one for one in composed if not isinstance(one.content, RenderFailure)]
+    made.rows = [one.row for one in sound]
+    made.messages = compose.messages(engine, sound)
     return made
 
 

@@ -23,6 +23,10 @@ import pycurl
 from app.channels.base import CALL_SECONDS, CONNECT_SECONDS, MayBegin, always
 
 RESPONSE_LIMIT: Final = 64 * 1024  # bytes; providers answer with less than two kilobytes
+# As many requests are in the air as keep the other side busy: few where answers come at once, because
+# libcurl looks at every stream of a connection when one moves; more with each answer that took long.
+FEW_AT_ONCE: Final = 32
+LONG_MS: Final = 20
 _TIMERS_DUE: Final = pycurl.SOCKET_TIMEOUT
 _POLL: Final = {
     pycurl.POLL_IN: select.POLLIN,
@@ -128,6 +132,7 @@ class Engine:
         self._busy: dict[Any, _Slot] = {}
         self._breaks = _Breaks()
         self._warm = not options.http2
+        self._most = min(FEW_AT_ONCE, options.concurrency)
         self._closing = False
 
     def run(
@@ -163,7 +168,14 @@ class Engine:
 
     def _window(self) -> int:
         """One request alone until a fresh HTTP/2 peer has answered: its limit may start at 1."""
-        return self._options.concurrency if self._warm else 1
+        return self._most if self._warm else 1
+
+    def _learn(self, duration_ms: int) -> None:
+        """At a distance of 80 ms, 32 requests become 200 within a quarter of a second."""
+        if duration_ms > LONG_MS:
+            self._most = min(self._most + 1, self._options.concurrency)
+        elif self._most > FEW_AT_ONCE:
+            self._most -= 1
 
     def _start(self, index: int, request: Request) -> None:
         slot = self._idle.pop() if self._idle else self._new_slot(request.url)
@@ -199,6 +211,7 @@ class Engine:
         self._multi.remove_handle(handle)
         response = slot.response(error, message)
         self._idle.append(slot)
+        self._learn(response.duration_ms)
         if error == 0:
             self._warm = True
         elif self._options.http2 and not self._busy:

@@ -120,14 +120,14 @@ def after_commit(session: Session, action: Callable[[], None]) -> None:
 def tuples(
     session: Session, statement: str, parameters: Mapping[str, Any]
 ) -> Sequence[tuple[Any, ...]]:
-    """All rows of a statement in the driver's own style (`%(name)s`), as plain tuples.
+    """All rows of a query in the driver's own style (`%(name)s`), as plain tuples.
 
     For the statements that are made for every few hundred messages: what SQLAlchemy adds to each
     row and statement costs as much as loading them.
     """
     result = session.connection().exec_driver_sql(statement, dict(parameters))
     try:
-        found: Sequence[tuple[Any, ...]] = result.cursor.fetchall() if result.cursor else ()
+        found: Sequence[tuple[Any, ...]] = result.cursor.fetchall()
         return found
     finally:
         result.close()

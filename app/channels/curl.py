@@ -23,8 +23,9 @@ import pycurl
 from app.channels.base import CALL_SECONDS, CONNECT_SECONDS, MayBegin, always
 
 RESPONSE_LIMIT: Final = 64 * 1024  # bytes; providers answer with less than two kilobytes
-# As many requests are in the air as keep the other side busy: few where answers come at once, because
-# libcurl looks at every stream of a connection when one moves; more with each answer that took long.
+# As many requests are in the air as keep the other side busy: few where answers come at once,
+# because libcurl looks at every stream of a connection when one moves; more with each answer that
+# took long.
 FEW_AT_ONCE: Final = 32
 LONG_MS: Final = 20
 _TIMERS_DUE: Final = pycurl.SOCKET_TIMEOUT

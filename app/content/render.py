@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any, Final
 
 from app.channels.base import EmailShell
@@ -36,8 +35,8 @@ _ALWAYS: Final[Mapping[str, Any]] = {
 }
 
 
-# One of these is made for each recipient. They are to be treated as frozen, and are not declared so,
-# because a frozen dataclass costs three times as much to make.
+# One of these is made for each recipient. They are to be treated as frozen, and are not declared
+# so, because a frozen dataclass costs three times as much to make.
 @dataclass(slots=True)
 class RenderRow:
     """One person's values. An empty `token` means: original links and no open pixel."""
@@ -141,24 +140,23 @@ def _render(
 
 
 def _values(names: Sequence[str], rows: Sequence[RenderRow]) -> list[Values]:
-    given = [
-        {
-            **row.variables,
-            TOKEN: row.token,
-            "unsubscribe_url": row.unsubscribe_url,
-            "preferences_url": row.preferences_url,
-        }
-        for row in rows
-    ]
-    if len(names) > 1:
-        try:
-            return list(map(itemgetter(*names), given))
-        except KeyError:  # somebody lacks one
-            pass
-    fallbacks = [
-        (name, _ALWAYS[name] if name in _ALWAYS else Missing.named(name)) for name in names
-    ]
-    return [tuple([one.get(name, fallback) for name, fallback in fallbacks]) for one in given]
+    """Each row's values in the order of `names`, collected name by name."""
+    given = [row.variables for row in rows]
+    ours = {
+        TOKEN: [row.token for row in rows],
+        "unsubscribe_url": [row.unsubscribe_url for row in rows],
+        "preferences_url": [row.preferences_url for row in rows],
+    }
+    columns = [ours[name] if name in ours else _column(name, given) for name in names]
+    return list(zip(*columns, strict=True)) if columns else [()] * len(rows)
+
+
+def _column(name: str, given: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
+    try:
+        return [one[name] for one in given]
+    except KeyError:  # somebody lacks it
+        fallback = _ALWAYS[name] if name in _ALWAYS else Missing.named(name)
+        return [one.get(name, fallback) for one in given]
 
 
 def _emails(

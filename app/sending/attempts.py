@@ -1,8 +1,9 @@
 """Attempts: what a provider answered, written while a batch is still running."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -24,18 +25,16 @@ class Answer:
     at: datetime
 
 
-# column -> its type, and where an answer has it
-_COLUMNS: Final[dict[str, tuple[str, Callable[[Answer], Any]]]] = {
-    "number": ("int", lambda answer: answer.number),
-    "at": ("timestamptz", lambda answer: answer.at),
-    "provider": ("text", lambda answer: answer.provider),
-    "outcome": ("text", lambda answer: answer.result.outcome.value),
-    "code": ("text", lambda answer: answer.result.code),
-    "detail": ("text", lambda answer: answer.result.detail),
-    "provider_id": ("text", lambda answer: answer.result.provider_id),
-    "not_before": ("timestamptz", lambda answer: answer.result.not_before),
-    "duration_ms": ("int", lambda answer: answer.result.duration_ms),
+_OF_ANSWER: Final = {"number": "int", "at": "timestamptz", "provider": "text"}
+_OF_RESULT: Final = {
+    "outcome": "text",
+    "code": "text",
+    "detail": "text",
+    "provider_id": "text",
+    "not_before": "timestamptz",
+    "duration_ms": "int",
 }
+_COLUMNS: Final = _OF_ANSWER | _OF_RESULT
 _NAMES: Final = ", ".join(_COLUMNS)
 
 
@@ -51,12 +50,13 @@ def write(
         return
     values: dict[str, Any] = {"batch": claim.id, "fence": claim.fence}
     shown, unnested = [], ["cast(:ids as bigint[])"]
-    for name, (kind, of) in _COLUMNS.items():
-        column = [of(answer) for answer in answers]
+    results = [answer.result for answer in answers]
+    for name, kind in _COLUMNS.items():
+        column = list(map(attrgetter(name), results if name in _OF_RESULT else answers))
         if column.count(column[0]) == len(column):
             # Most columns are the same for all: they travel, and are read, once.
             shown.append(f"cast(:{name} as {kind})")
-            values[name] = column[0]
+            values[name] = column[0] if name != "outcome" else column[0].value
         else:
             shown.append(f"v.{name}")
             unnested.append(f"cast(:{name} as {kind}[])")

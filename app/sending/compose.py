@@ -1,7 +1,7 @@
 """From facts and rendered content to what a provider is handed."""
 
 from collections.abc import Container, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy.orm import Session
 
@@ -93,8 +93,8 @@ def _sms(row: Row, ref: str, content: Any) -> SmsMessage:
 
 
 def _email(engine: Engine, one: Composed, ref: str) -> EmailMessage:
-    row, given, content = one
-    assert isinstance(content, RenderedEmail)
+    row, given = one.row, one.given
+    content = cast(RenderedEmail, one.content)
     get = row.variables.get
     first, last = get("first_name"), get("last_name")
     # By position: names double the cost of making one.

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import orjson
 from sqlalchemy import select, text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.sending.compose import copy_facts
@@ -20,11 +19,14 @@ _REWRITTEN_AT_ONCE: Final = 50
 def keep(session: Session, batch_id: int, rows: Sequence[Row], now: datetime) -> None:
     """Keep the variables of these messages; a later try of the same batch overwrites them."""
     packed = zlib.compress(orjson.dumps(copy_facts(rows)), 1)
-    statement = insert(Copy).values(batch_id=batch_id, at=now, facts=packed)
     session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[Copy.batch_id], set_={"at": now, "facts": packed}
-        )
+        text(
+            """
+            insert into copy (batch_id, at, facts) values (:batch, :now, :facts)
+            on conflict (batch_id) do update set at = excluded.at, facts = excluded.facts
+            """
+        ),
+        {"batch": batch_id, "now": now, "facts": packed},
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+import orjson
 from sqlalchemy.orm import Session
 
 from app import db
@@ -124,7 +125,7 @@ _MESSAGES: Final = """
          n.device_id, n.topic_id, n.version_id, n.address, n.attempts, n.expires_at, n.fallback,
          n.data,
          p.external_id, p.email, p.phone, p.first_name, p.last_name, p.locale, p.country,
-         p.timezone, p.attributes, p.tags,
+         p.timezone, p.attributes::text, p.tags,
          coalesce(n.address, '') <> '', pr.opted_in, p.erased_at is not null, su.reason, su.scope,
          {gone}, cap.sent, cap.filling, rival.rivals{device}
     from notification n
@@ -197,20 +198,18 @@ def _groups(
     if not keys:
         return {}
     topics, campaigns = zip(*keys, strict=True)
-    rows = db.tuples(
-        session, _GROUPS, {"topics": literal(topics), "campaigns": literal(campaigns)}
-    )
+    rows = db.tuples(session, _GROUPS, {"topics": literal(topics), "campaigns": literal(campaigns)})
     return {(row[0], row[1]): Group(*row[2:]) for row in rows}
 
 
-def _row(
-    item: Sequence[Any], claim: Claim | Some, group: Group, window: timedelta
-) -> Row:
+def _row(item: Sequence[Any], claim: Claim | Some, group: Group, window: timedelta) -> Row:
     (key, moment, status, reason, campaign, contact, device, topic, version, address, attempts,
      expires_at, fallback, data) = item[:14]  # fmt: skip
     person = dict(zip(_PERSON_NAMES, item[_PERSON], strict=True))
     if contact is None:
         _be_nobody(person, claim.channel, address)
+    else:  # psycopg reads JSON in Python, at four times the cost
+        person["attributes"] = orjson.loads(person["attributes"] or b"{}")
     return Row(
         key,
         moment or claim.accepted_from,
@@ -229,7 +228,7 @@ def _row(
         fallback,
         variables(person, group.campaign_name, data),
         None if device is None or len(item) < _WITH_DEVICE else _device(item),
-        Case(group, *item[24:33], item[21], expires_at),
+        Case._make((group, *item[24:33], item[21], expires_at)),
         window,
     )
 

@@ -88,17 +88,13 @@ def _key(answer: Answer) -> int:
 
 def _columns(ordered: Sequence[Answer]) -> tuple[dict[str, Any], dict[str, str]]:
     """Values of the statement, and for each column the expression that finds a row's own."""
-    columns = {
+    columns: dict[str, list[Any]] = {
         "at": [answer.at for answer in ordered],
         "number": [answer.number for answer in ordered],
         "provider_id": [answer.result.provider_id for answer in ordered],
     }
-    starts = [0]
-    starts += [
-        place
-        for place in range(1, len(ordered))
-        if any(column[place] != column[place - 1] for column in columns.values())
-    ]
+    marks = list(zip(*columns.values(), strict=True))
+    starts = [at for at, mark in enumerate(marks) if not at or mark != marks[at - 1]]
     values: dict[str, Any] = {"firsts": literal([ordered[at].notification_id for at in starts])}
     shown = {}
     for name, column in columns.items():

@@ -23,17 +23,12 @@ import pycurl
 from app.channels.base import CALL_SECONDS, CONNECT_SECONDS, MayBegin, always
 
 RESPONSE_LIMIT: Final = 64 * 1024  # bytes; providers answer with less than two kilobytes
-# As many requests are in the air as keep the other side busy: few where answers come at once,
-# because libcurl looks at every stream of a connection when one moves; more with each answer that
-# took long.
+# In the air where answers come at once: libcurl looks at every stream when one moves.
 FEW_AT_ONCE: Final = 32
 LONG_MS: Final = 20
 _TIMERS_DUE: Final = pycurl.SOCKET_TIMEOUT
-_POLL: Final = {
-    pycurl.POLL_IN: select.POLLIN,
-    pycurl.POLL_OUT: select.POLLOUT,
-    pycurl.POLL_INOUT: select.POLLIN | select.POLLOUT,
-}
+_IN, _OUT = select.POLLIN, select.POLLOUT
+_POLL: Final = {pycurl.POLL_IN: _IN, pycurl.POLL_OUT: _OUT, pycurl.POLL_INOUT: _IN | _OUT}
 
 
 @dataclass(slots=True)
@@ -172,7 +167,7 @@ class Engine:
         return self._most if self._warm else 1
 
     def _learn(self, duration_ms: int) -> None:
-        """At a distance of 80 ms, 32 requests become 200 within a quarter of a second."""
+        """At 80 ms a call, 32 at once become 200 within a quarter of a second."""
         if duration_ms > LONG_MS:
             self._most = min(self._most + 1, self._options.concurrency)
         elif self._most > FEW_AT_ONCE:

@@ -1,12 +1,14 @@
 """`python -m workers.main --lane bulk`: a process that sends one lane's messages.
 
 Stops on SIGTERM or SIGINT: takes nothing new, finishes what is in the air, and ends within 30 s.
-What it could not finish is taken up by another worker when its lease runs out.
+What it could not finish is taken up by another worker when its lease runs out. With `--processes`
+it has helpers (`workers.helpers`), which are workers like itself.
 """
 
 import argparse
 import gc
 import signal
+import sys
 import threading
 from typing import Final
 
@@ -16,8 +18,11 @@ from app import jobs
 from app import log as logs
 from workers import actors, process
 from workers.broker import WAIT_SECONDS, WorkerBroker
+from workers.helpers import Helpers
 
 STOP_MS: Final = 25_000
+LAST_SECONDS: Final = 3.0
+LOOK_SECONDS: Final = 0.5
 THREADS: Final = {"transactional": 16, "bulk": 6}
 # Messages of one queue that a process takes at a time: a slow provider cannot take all threads,
 # and of the big batches few wait in memory.
@@ -36,12 +41,18 @@ def main() -> None:
     """Run until a signal says stop."""
     arguments = argparse.ArgumentParser(description="Send one lane's messages.")
     arguments.add_argument("--lane", choices=sorted(THREADS), required=True)
-    lane = arguments.parse_args().lane
+    arguments.add_argument("--processes", type=int, choices=range(1, 33), default=1)
+    given = arguments.parse_args()
+    lane = given.lane
     stop = threading.Event()
+    app = process.prepare()
+    # Before there is any thread or connection, which a fork would break.
+    helpers = Helpers.fork(given.processes - 1)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    running = process.build()
+    running = process.build(app)
     if not process.ready(running, stop):
+        helpers.stop(STOP_MS / 1000)
         return
     found = running.settings
     broker = jobs.connect(found.redis_url, found.queue_prefix(), WorkerBroker)
@@ -50,16 +61,27 @@ def main() -> None:
         broker,
         queues=queues(lane),
         worker_timeout=int(WAIT_SECONDS * 1000),
-        worker_threads=THREADS[lane],
+        worker_threads=_threads(lane, given.processes),
     )
     worker.queue_prefetch = TAKEN[lane]
     _spare_the_collector()
     worker.start()
     log.info("worker_started", lane=lane)
-    stop.wait()
+    while not stop.wait(LOOK_SECONDS) and not helpers.lost():
+        pass
+    helpers.ask_to_stop()
     running.leases.stop_beginning()
     worker.stop(timeout=STOP_MS)
+    helpers.stop(LAST_SECONDS)
     log.info("worker_stopped", lane=lane)
+    if not stop.is_set():
+        # A helper died. Whoever started this process starts it again, with all of them.
+        sys.exit(1)
+
+
+def _threads(lane: str, processes: int) -> int:
+    """Of one process; together they have as many as one alone."""
+    return -(-THREADS[lane] // processes)
 
 
 def _spare_the_collector() -> None:
@@ -69,7 +91,7 @@ def _spare_the_collector() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 20, 50)
+    gc.set_threshold(50_000, 20, 50)
 
 
 if __name__ == "__main__":

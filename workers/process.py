@@ -54,11 +54,17 @@ def ready(running: Process, stop: threading.Event) -> bool:
     return False
 
 
-def build() -> Process:
-    """From the environment."""
+def prepare() -> Flask:
+    """The application, from the environment: all that processes of one kind can share."""
     found = settings.load()
     log.configure()
-    app = create_app(found)
+    return create_app(found)
+
+
+def build(app: Flask | None = None) -> Process:
+    """This process, with an application that was prepared or one of its own."""
+    app = app or prepare()
+    found: Settings = app.config["HERALD"]
     owner = f"{socket.gethostname()}:{os.getpid()}"
     built = engine.build(found, owner)
     return Process(app, found, built, LeaseKeeper(app, built))

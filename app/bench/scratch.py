@@ -218,7 +218,7 @@ def outside(environ: Mapping[str, str]) -> dict[str, str]:
 def _start_herald(house: Scratch, without: Collection[str]) -> None:
     commands = {"web": programs.web_command(house.place.host, house.place.web_port, 2)}
     for lane in ("transactional", "bulk"):
-        commands[f"worker-{lane}"] = python("workers.main", "--lane", lane)
+        commands[f"worker-{lane}"] = programs.worker_command(lane)
     commands["scheduler"] = python("workers.scheduler")
     wanted = {name: command for name, command in commands.items() if name not in without}
     for name, command in wanted.items():

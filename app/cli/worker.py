@@ -12,7 +12,14 @@ from app.cli.running import become
     required=True,
     help="transactional: codes, receipts, service messages. bulk: campaigns.",
 )
-def worker(lane: str) -> None:
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 32),
+    default=1,
+    show_default=True,
+    help="How many processes; they share most of their memory.",
+)
+def worker(lane: str, processes: int) -> None:
     """Run a worker, which sends the messages of one lane.
 
     It takes batches from the queue. Run at least one per lane; more of them send more. A worker may
@@ -20,4 +27,4 @@ def worker(lane: str) -> None:
     """
     from app.supervisor.programs import ROOT, python
 
-    become(python("workers.main", "--lane", lane), ROOT)
+    become(python("workers.main", "--lane", lane, "--processes", str(processes)), ROOT)

@@ -1,5 +1,6 @@
 """What runs on one machine, in the order it is started, and on which ports."""
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from app.supervisor.child import Program
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 WEB_WORKERS: Final = 2
+BULK_PROCESSES: Final = 2
 DEFAULT_PORT: Final = 8000
 SANDBOX_PORT: Final = 8025
 SMTP_PORT: Final = 8026
@@ -102,12 +104,20 @@ def sandbox_command(
 
 
 def workers(environ: Mapping[str, str]) -> list[Program]:
-    """One process per lane, so that a campaign never stands before a sign-in code."""
+    """One program per lane, so that a campaign never stands before a sign-in code."""
     programs = [
-        Program(f"worker-{lane}", python("workers.main", "--lane", lane), environ, ROOT)
+        Program(f"worker-{lane}", worker_command(lane), environ, ROOT)
         for lane in ("transactional", "bulk")
     ]
     return [*programs, Program("scheduler", python("workers.scheduler"), environ, ROOT)]
+
+
+def worker_command(lane: str) -> list[str]:
+    """Command line of a lane's worker: campaigns may use two cores."""
+    command = python("workers.main", "--lane", lane)
+    if lane == "bulk":
+        command += ["--processes", str(min(BULK_PROCESSES, os.cpu_count() or 1))]
+    return command
 
 
 def web(environ: Mapping[str, str], place: Place) -> Program:

@@ -84,11 +84,24 @@ class Cache:
         if not lacking:
             return near
         found = self.get_many(kind, lacking)
+        self._keep_near(kind, found)
+        return near | found
+
+    def set_near(self, kind: str, values: Mapping[str, Any]) -> None:
+        """Keep what was just read from the database, also in this process.
+
+        For some seconds after a change nothing is kept in Redis: without this every single message
+        would ask the database meanwhile.
+        """
+        self._keep_near(kind, values)
+        self.set_many(kind, values)
+
+    def _keep_near(self, kind: str, values: Mapping[str, Any]) -> None:
         if len(self._near) > _MOST_NEAR:
             self._near.clear()
-        for key, value in found.items():
-            self._near[kind, key] = (now + NEAR_SECONDS, value)
-        return near | found
+        until = time.monotonic() + NEAR_SECONDS
+        for key, value in values.items():
+            self._near[kind, key] = (until, value)
 
     def forget_near(self) -> None:
         """Keep nothing in this process."""

@@ -56,6 +56,15 @@ def test_what_is_near_is_not_asked_for_until_it_is_changed_here(kept: Cache) -> 
     assert kept.get_near("thing", ["a"]) == {}
 
 
+def test_after_a_change_not_every_look_up_asks_the_database(kept: Cache) -> None:
+    kept.invalidate("thing", ["a"])
+    kept.set_near("thing", {"a": "new"})
+    assert kept.get_many("thing", ["a"]) == {}, "Redis keeps nothing for a while"
+    assert kept.get_near("thing", ["a"]) == {"a": "new"}
+    time.sleep(cache.NEAR_SECONDS)
+    assert kept.get_near("thing", ["a"]) == {}
+
+
 def test_a_change_elsewhere_is_seen_within_a_second(kept: Cache, valkey: "redis.Redis") -> None:
     other = Cache(valkey, "test")
     kept.set_many("thing", {"a": "old"})

@@ -56,11 +56,7 @@ def by_id(session: Session, topic_id: int) -> Topic:
 def facts(session: Session) -> Mapping[str, TopicFacts]:
     """All topics by key, from the cache where possible."""
     found = cache.shared().get_many(_CACHE, ["all"]).get("all")
-    if found is None:
-        rows = all_topics(session, archived=True)
-        found = [asdict(_facts(row)) for row in rows]
-        cache.shared().set_many(_CACHE, {"all": found})
-    return _by_key(found)
+    return _by_key(_loaded(session) if found is None else found)
 
 
 def recent_facts(
@@ -71,7 +67,13 @@ def recent_facts(
     known = {topic.id for topic in found.values()}
     if found.keys() >= set(keys) and known.issuperset(topic_ids):
         return found
-    return facts(session)
+    return _by_key(_loaded(session))
+
+
+def _loaded(session: Session) -> list[dict[str, Any]]:
+    found = [asdict(_facts(row)) for row in all_topics(session, archived=True)]
+    cache.shared().set_near(_CACHE, {"all": found})
+    return found
 
 
 def _by_key(rows: Iterable[Mapping[str, Any]]) -> dict[str, TopicFacts]:

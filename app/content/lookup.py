@@ -36,7 +36,7 @@ def by_keys(session: Session, keys: Collection[str]) -> dict[str, Known]:
             ).where(Template.key.in_(lacking), Template.archived_at.is_(None))
         )
         loaded = {key: Known(found_id, version, topic) for key, found_id, version, topic in rows}
-        cache.shared().set_many(_CACHE, {key: asdict(row) for key, row in loaded.items()})
+        cache.shared().set_near(_CACHE, {key: asdict(row) for key, row in loaded.items()})
         found |= loaded
     return found
 

@@ -1,7 +1,5 @@
 """Where everything is put together. Importing this module does nothing; nothing imports from it."""
 
-import re
-import secrets
 import tomllib
 from datetime import timedelta
 from pathlib import Path
@@ -9,18 +7,17 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import orjson
-import structlog
-from flask import Blueprint, Flask, Response, g, request
+from flask import Blueprint, Flask, Response, request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_openapi3.openapi import OpenAPI
 from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError
 from sqlalchemy import exc
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import cache, jobs
+from app import cache, frame, jobs
 from app import log as logs
 from app.accounts import sessions
 from app.api import document, machine, operations, problems, routes
@@ -28,6 +25,7 @@ from app.console import access, errors, hold, pages, signin
 from app.console import routes as console_routes
 from app.db import db, must_live
 from app.errors import DomainError
+from app.frame import Herald
 from app.hooks import routes as hooks_routes
 from app.sending import engine
 from app.settings import Settings, SettingsError
@@ -35,18 +33,16 @@ from app.settings import Settings, SettingsError
 ROOT: Final = Path(__file__).resolve().parent.parent
 MEGABYTE: Final = 1024 * 1024
 LARGEST_REQUEST: Final = 64 * MEGABYTE  # a file to import; the API has its own limit
-LARGEST_LEFTOVER: Final = 5 * MEGABYTE
 RETRY_AFTER_SECONDS: Final = 5
 # Machines talk to these; everything else is read by people.
 _MACHINE_DOORS: Final = ("/api/v1/", "/hooks/", "/t/", "/healthz", "/readyz", "/metrics")
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 log = logs.get(__name__)
 
 
 def create_app(settings: Settings) -> Flask:
     """The web application: console, API, and the unauthenticated doors."""
-    app = OpenAPI(
+    app = Herald(
         "herald",
         root_path=str(ROOT),
         static_folder=str(ROOT / "static"),
@@ -122,13 +118,13 @@ def _register_machinery(app: OpenAPI, settings: Settings) -> None:
     jobs.init_app(app, settings.redis_url, settings.queue_prefix())
     cache.init_app(app, settings.redis_url, settings.queue_prefix())
     engine.init_app(app, settings)
-    app.before_request(_begin_request)
-    app.after_request(_security_headers)
-    app.after_request(_read_the_rest)
+    app.before_request(frame.begin_request)
+    app.after_request(frame.security_headers)
+    app.after_request(frame.read_the_rest)
     access.register(app, settings.secret_key, settings.old_secret_keys)
 
 
-def _register_doors(app: OpenAPI, settings: Settings) -> None:
+def _register_doors(app: Herald, settings: Settings) -> None:
     csrf, limiter = CSRFProtect(app), _limiter(app, settings)
     for blueprint in console_routes.BLUEPRINTS:
         app.register_blueprint(blueprint)
@@ -136,8 +132,11 @@ def _register_doors(app: OpenAPI, settings: Settings) -> None:
         app.register_api(calls)
         csrf.exempt(calls)
         access.leave_open(app, calls)
+        app.open_to_machines(calls)
     for blueprint in (*hooks_routes.BLUEPRINTS, machine.blueprint):
         _register_locked(app, csrf, blueprint)
+    for blueprint in hooks_routes.MACHINES:
+        app.open_to_machines(blueprint)
     app.register_blueprint(document.blueprint)
     access.leave_open(app, document.blueprint)
     operations.register(app, limiter, settings)
@@ -165,38 +164,6 @@ def _register_locked(app: Flask, csrf: CSRFProtect, blueprint: Blueprint) -> Non
     app.register_blueprint(blueprint)
     csrf.exempt(blueprint)
     access.leave_open(app, blueprint)
-
-
-def _begin_request() -> None:
-    given = request.headers.get("X-Request-Id", "")
-    g.request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=g.request_id)
-
-
-def _security_headers(response: Response) -> Response:
-    headers = response.headers
-    headers["X-Request-Id"] = g.get("request_id", "")
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Referrer-Policy", "same-origin")
-    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-    if request.is_secure:
-        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-    return response
-
-
-def _read_the_rest(response: Response) -> Response:
-    """A refusal may come before the body was read. The server would then drop the connection
-    without a word, and with it whatever the caller sends next.
-    """
-    try:
-        if (request.content_length or 0) > LARGEST_LEFTOVER:
-            raise RequestEntityTooLarge
-        request.stream.read()
-    except HTTPException:  # too large to be read, for this server or for the view
-        response.headers["Connection"] = "close"
-    return response
 
 
 def _register_errors(app: Flask) -> None:

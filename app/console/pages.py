@@ -174,10 +174,10 @@ def register(app: Flask) -> None:
         spark_path=spark_path,
         ui=Components(environment),
     )
-    app.after_request(_headers)
+    app.after_request(headers)
 
 
-def _headers(response: Response) -> Response:
+def headers(response: Response) -> Response:
     """Long life for hashed static files; the security policy on HTML that set none itself."""
     if request.endpoint == "static" and request.args.get("v") and response.status_code == 200:
         response.headers["Cache-Control"] = f"public, max-age={YEAR}, immutable"

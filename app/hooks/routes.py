@@ -11,3 +11,6 @@ BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     engagement.blueprint,
     subscriptions.blueprint,
 )
+
+#: Those whose callers are providers and mail programs: they have no session and see no page.
+MACHINES: Final[tuple[Blueprint, ...]] = (webhooks.blueprint, engagement.blueprint)

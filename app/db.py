@@ -112,6 +112,11 @@ def transaction() -> Iterator[Session]:
         action()
 
 
+def in_transaction() -> bool:
+    """Whether a `transaction()` block is open here, which another one would join."""
+    return db.session.registry.has() and bool(db.session().info.get("herald_depth", 0))
+
+
 def after_commit(session: Session, action: Callable[[], None]) -> None:
     """Run `action` once the transaction has committed; never if it was rolled back."""
     session.info.setdefault(_AFTER_COMMIT, []).append(action)

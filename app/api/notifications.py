@@ -7,7 +7,7 @@ from flask import g
 from sqlalchemy.orm import Session
 
 from app import clock, ids
-from app.api import keys, messages
+from app.api import intake, keys, messages
 from app.api.operations import Given, Operations, answers, needs
 from app.api.problems import errors
 from app.api.schemas import notifications as show
@@ -34,10 +34,9 @@ def send_notification(body: SendBody) -> Given:
     202 means that the messages are committed in the database and will be sent, whatever happens to
     the queue. Messages that will not be sent are answered too, with the reason.
     """
-    with transaction() as session:
-        accepted = accept(session, [body.request()], keys.caller(), clock.now())[0]
-        if isinstance(accepted, Invalid):
-            raise accepted
+    accepted = intake.accept_one(body.request(), keys.caller())
+    if isinstance(accepted, Invalid):
+        raise accepted
     return reply(_request_id(), accepted), 202
 
 

@@ -36,12 +36,20 @@ def accept(
     session: Session, requests: Sequence[SendRequest], caller: Caller, now: datetime
 ) -> list[Accepted | Invalid]:
     """One answer per request, in order."""
+    return accept_all(session, [(request, caller) for request in requests], now)
+
+
+def accept_all(
+    session: Session, wishes: Sequence[tuple[SendRequest, Caller]], now: datetime
+) -> list[Accepted | Invalid]:
+    """The same for requests of several callers, each with its own."""
+    requests = [request for request, _ in wishes]
     sources = find(session, requests, now)
     people = resolve(session, [request.to for request in requests])
     answers: list[Accepted | Invalid | None] = [None] * len(requests)
     drafts: list[Draft] = []
-    for position, (request, source, person) in enumerate(
-        zip(requests, sources, people, strict=True)
+    for position, ((request, caller), source, person) in enumerate(
+        zip(wishes, sources, people, strict=True)
     ):
         problems = _problems(request, source, now)
         if problems or isinstance(source, Invalid):

@@ -25,7 +25,9 @@ from app.console import access, errors, hold, pages, signin
 from app.console import routes as console_routes
 from app.db import db, must_live
 from app.errors import DomainError
+from app.express import Express
 from app.frame import Herald
+from app.gather import NotWritten
 from app.hooks import routes as hooks_routes
 from app.sending import engine
 from app.settings import Settings, SettingsError
@@ -54,6 +56,7 @@ def create_app(settings: Settings) -> Flask:
     _register_machinery(app, settings)
     _register_doors(app, settings)
     _register_errors(app)
+    app.wsgi_app = Express(app, app.wsgi_app)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
@@ -168,7 +171,7 @@ def _register_locked(app: Flask, csrf: CSRFProtect, blueprint: Blueprint) -> Non
 
 def _register_errors(app: Flask) -> None:
     """Every refusal is translated here: for machines to problem+json, for people to a page."""
-    for kind in (exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
+    for kind in (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, NotWritten):
         app.register_error_handler(kind, _database_away)
     app.register_error_handler(exc.DataError, _unstorable)
     app.register_error_handler(DomainError, _refused)

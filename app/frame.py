@@ -45,9 +45,7 @@ class Answer(Response):
             body, status, headers = list(self.iter_encoded()), self.status, list(self.headers)
         else:
             body, status, headers = self.get_wsgi_response(environ)
-        there = {name.lower() for name, _ in headers}
-        headers += [header for header in self.late if header[0].lower() not in there]
-        start_response(status, headers)
+        start_response(status, _added(headers, self.late))
         return body
 
     def _is_simple(self, method: str) -> bool:
@@ -97,7 +95,8 @@ class Herald(OpenAPI):
         for hook in reversed(self.after_request_funcs.get(name, [])):
             response = cast(Response, hook(response))
         response = read_the_rest(pages.headers(response))
-        cast(Answer, response).late = _late_headers()
+        late = (("X-Request-Id", g.get("request_id", "")), *_security(request.is_secure))
+        cast(Answer, response).late = late
         return response
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
@@ -106,18 +105,16 @@ class Herald(OpenAPI):
 
 
 def begin_request() -> None:
-    """Give the request its id: the caller's, if it can be printed, or a new one."""
-    given = request.headers.get("X-Request-Id", "")
-    g.request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
+    """Give the request its id."""
+    g.request_id = request_id(request.headers.get("X-Request-Id", ""))
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
 
 def security_headers(response: Response) -> Response:
     """What every answer says, unless the view has said otherwise."""
-    name, value = _request_id()
-    response.headers[name] = value
-    for name, value in _security():
+    response.headers["X-Request-Id"] = g.get("request_id", "")
+    for name, value in _security(request.is_secure):
         response.headers.setdefault(name, value)
     return response
 
@@ -135,13 +132,21 @@ def read_the_rest(response: Response) -> Response:
     return response
 
 
-def _late_headers() -> Sequence[Header]:
-    return (_request_id(), *_security())
+def request_id(given: str) -> str:
+    """The caller's own, if it can be printed, or a new one."""
+    return given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
 
 
-def _request_id() -> Header:
-    return "X-Request-Id", g.get("request_id", "")
+def with_late(headers: Iterable[Header], number: str, secure: bool) -> list[Header]:
+    """These headers and what every answer says beside them."""
+    return _added(headers, (("X-Request-Id", number), *_security(secure)))
 
 
-def _security() -> Sequence[Header]:
-    return (*_SECURITY, _ONLY_HTTPS) if request.is_secure else _SECURITY
+def _added(headers: Iterable[Header], late: Iterable[Header]) -> list[Header]:
+    found = list(headers)
+    there = {name.lower() for name, _ in found}
+    return found + [header for header in late if header[0].lower() not in there]
+
+
+def _security(secure: bool) -> Sequence[Header]:
+    return (*_SECURITY, _ONLY_HTTPS) if secure else _SECURITY

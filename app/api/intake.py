@@ -6,17 +6,15 @@ from typing import Final, TypeAlias, cast
 from flask import current_app
 
 from app import clock
-from app.api.problems import Refused
 from app.db import in_transaction, transaction
 from app.errors import Invalid
-from app.gather import Gatherer, NotWritten
+from app.gather import Gatherer
 from app.sending.accept import accept, accept_all
 from app.sending.requests import Accepted, Caller, SendRequest
 
 LINGER_SECONDS: Final = 0.003
 # Longer than any statement may take: who gives up sooner would not know what became of the send.
 PATIENCE_SECONDS: Final = 40.0
-RETRY_AFTER_SECONDS: Final = 5
 _INTAKE: Final = "herald_send_intake"
 
 Wish: TypeAlias = tuple[SendRequest, Caller]
@@ -27,16 +25,12 @@ def accept_one(request: SendRequest, caller: Caller) -> Result:
     """Return once the messages are committed, or what is wrong with the request.
 
     Not shared: a transaction that is open already (an Idempotency-Key is kept in it), and one-off
-    content, which has to be compiled first. Raises Refused (503) when the database took too long.
+    content, which has to be compiled first. Raises NotWritten when the database took too long.
     """
     if in_transaction() or request.template is None:
         with transaction() as session:
             return accept(session, [request], caller, clock.now())[0]
-    try:
-        return _intake().hand_in((request, caller))
-    except NotWritten as error:
-        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        raise Refused(503, "The database took too long.", headers=headers) from error
+    return _intake().hand_in((request, caller))
 
 
 def _intake() -> Gatherer[Wish, Result]:

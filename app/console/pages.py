@@ -182,11 +182,12 @@ def headers(response: Response) -> Response:
     if request.endpoint == "static" and request.args.get("v") and response.status_code == 200:
         response.headers["Cache-Control"] = f"public, max-age={YEAR}, immutable"
     if response.mimetype == "text/html":
-        response.headers.setdefault("Content-Security-Policy", _policy())
+        response.headers.setdefault("Content-Security-Policy", policy())
     return response
 
 
-def _policy() -> str:
+def policy() -> str:
+    """The content security policy of this answer, with its nonce."""
     return "; ".join(
         (
             "default-src 'self'",

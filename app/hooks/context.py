@@ -7,17 +7,21 @@ from flask import Flask, current_app
 
 from app import clock, jobs
 from app.db import transaction
+from app.gather import Gatherer
 from app.hooks.intake import Intake
 from app.settings import Settings
 from app.tracking import engagement, receipts
 from app.tracking.buffer import Buffer
 from app.tracking.engagement import Hit
 from app.tracking.receipts import Post
+from app.tracking.targets import Place, Target, targets
 from app.tracking.tokens import Tokens
 
 APPLY: Final = "apply_receipts"
 _TOKENS: Final = "herald_tokens"
 _BUFFER: Final = "herald_tracking_buffer"
+_LINKS: Final = "herald_link_look_up"
+LOOK_UP_SECONDS: Final = 0.001
 _INTAKE: Final = "herald_webhook_intake"
 
 
@@ -54,6 +58,20 @@ def intake() -> Intake:
     if isinstance(found, Intake):
         return found
     return cast(Intake, current_app.extensions.setdefault(_INTAKE, Intake(_keep, _ask_to_apply)))
+
+
+def links() -> Gatherer[Place, Target | None]:
+    """Where this process looks up what is clicked on, together what comes together."""
+    found = current_app.extensions.get(_LINKS)
+    if found is None:
+        made = Gatherer(_look_up, linger=LOOK_UP_SECONDS, eager=True)
+        found = current_app.extensions.setdefault(_LINKS, made)
+    return cast("Gatherer[Place, Target | None]", found)
+
+
+def _look_up(places: Sequence[Place]) -> Sequence[Target | None]:
+    with transaction() as session:
+        return targets(session, places, clock.now())
 
 
 def _keep(posts: Sequence[Post]) -> None:

@@ -1,56 +1,80 @@
 """The open pixel, click redirects and events from devices."""
 
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from flask import Blueprint, Response, redirect, render_template, request
-from sqlalchemy import text
 from werkzeug.wrappers import Response as AnyResponse
 
 from app import clock
-from app.db import transaction
 from app.errors import Invalid, NotFound
-from app.hooks.context import buffer, tokens
+from app.hooks.context import buffer, links, tokens
 from app.tracking import verdicts
 from app.tracking.engagement import Hit
+from app.tracking.targets import Place
 from app.tracking.verdicts import Look
 
 # One transparent pixel.
 GIF: Final = bytes.fromhex(
     "47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b"
 )
+FLEETING: Final = (
+    ("Cache-Control", "no-store, private, max-age=0"),
+    ("X-Robots-Tag", "noindex, nofollow"),
+    ("Referrer-Policy", "no-referrer"),
+)
+PIXEL_HEADERS: Final = (
+    ("Content-Type", "image/gif"),
+    # Web mail shows the picture on pages of another origin.
+    ("Cross-Origin-Resource-Policy", "cross-origin"),
+    *FLEETING,
+)
 DEVICE_EVENTS: Final = ("opened", "clicked", "dismissed")
 LARGEST_EVENT: Final = 4096
 LONG_AGO: Final = timedelta(days=90)
 
-Answer = TypeVar("Answer", bound=AnyResponse)
 blueprint = Blueprint("tracking", __name__)
 
 
 @blueprint.get("/o/<token>.gif")
 def pixel(token: str) -> Response:
     """A picture, whatever the token is: an unknown one is simply not counted."""
-    key = tokens().track.unsign_id(token)
-    if key is not None:
-        look = _look()
-        buffer().add(Hit(key, "opened", clock.now(), "pixel", look))
-    answer = Response(GIF, content_type="image/gif")
-    # Web mail shows the picture on pages of another origin.
-    answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    return _fleeting(answer)
+    count_open(token, _look())
+    return Response(GIF, headers=PIXEL_HEADERS)
 
 
 @blueprint.get("/c/<token>/<int:number>")
 def click(token: str, number: int) -> AnyResponse:
     """On to the target: only to what is in the link table of the version that was sent."""
+    url = follow(token, number, _look())
+    if url is None:
+        answer: AnyResponse = Response(render_template("public/no_link.html"), 404)
+    else:
+        answer = redirect(url, 302)
+    answer.headers.update(FLEETING)
+    return answer
+
+
+def count_open(token: str, look: Look) -> bool:
+    """Count a loaded picture; False when the token is none of ours."""
     key = tokens().track.unsign_id(token)
-    found = _target(key, number) if key is not None and number < 1 << 31 else None
+    if key is None:
+        return False
+    buffer().add(Hit(key, "opened", clock.now(), "pixel", look))
+    return True
+
+
+def follow(token: str, number: int, look: Look) -> str | None:
+    """Count a click; answers where it leads, None when there is no such link.
+
+    Raises SQLAlchemyError while the database is away.
+    """
+    key = tokens().track.unsign_id(token)
+    found = links().hand_in(Place(key, number)) if key is not None else None
     if key is None or found is None:
-        return _fleeting(Response(render_template("public/no_link.html"), 404))
-    link_id, url = found
-    look = _look()
-    buffer().add(Hit(key, "clicked", clock.now(), "link", look, link_id))
-    return _fleeting(redirect(url, 302))
+        return None
+    buffer().add(Hit(key, "clicked", clock.now(), "link", look, found.link_id))
+    return found.url
 
 
 @blueprint.post("/t/<token>")
@@ -80,21 +104,6 @@ def _look() -> Look:
     return verdicts.look(request.method, headers.get("User-Agent", ""), purpose)
 
 
-def _target(key: int, number: int) -> tuple[int, str] | None:
-    """Key and address of a link of this message."""
-    with transaction() as session:
-        row = session.execute(
-            text(
-                "select l.id, l.url from notification n join link l "
-                "on l.version_id = n.version_id and l.number = :number where n.id = :id"
-            ),
-            {"id": key, "number": number},
-        ).first()
-    if row is None or not row[1].startswith(("http://", "https://")) or not row[1].isprintable():
-        return None
-    return row[0], row[1]
-
-
 def _moment(value: Any, now: datetime) -> datetime:
     """When it happened by the device's clock; a clock that runs ahead is taken as now."""
     if value is None:
@@ -107,10 +116,3 @@ def _moment(value: Any, now: datetime) -> datetime:
         words = "The time is written like 2026-11-24T18:05:00+00:00 and at most 90 days ago."
         raise Invalid.one("/at", "invalid_time", words) from error
     return min(at, now)
-
-
-def _fleeting(answer: Answer) -> Answer:
-    answer.headers["Cache-Control"] = "no-store, private, max-age=0"
-    answer.headers["X-Robots-Tag"] = "noindex, nofollow"
-    answer.headers["Referrer-Policy"] = "no-referrer"
-    return answer

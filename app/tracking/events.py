@@ -58,22 +58,30 @@ _COLUMNS: Final = (
 )
 
 
+#: What is asked for is looked for among what was accepted of late, and only then in older months.
+MONTHS: Final = (
+    "and accepted_at >= :recent and accepted_at < :soon",
+    "and (accepted_at < :recent or accepted_at >= :soon)",
+)
+
+
+def months(now: datetime) -> dict[str, datetime]:
+    """The parameters of `MONTHS`."""
+    return {"recent": now - RECENT, "soon": now + SOON}
+
+
 def messages(session: Session, ids: Iterable[int], now: datetime) -> dict[int, Message]:
     """The notifications with these keys; unknown keys are left out."""
     wanted = [key for key in set(ids) if 0 < key < 1 << 63]
     found: dict[int, Message] = {}
-    months = {"recent": now - RECENT, "soon": now + SOON}
-    for condition in (
-        "and accepted_at >= :recent and accepted_at < :soon",
-        "and (accepted_at < :recent or accepted_at >= :soon)",
-    ):
+    for condition in MONTHS:
         missing = [key for key in wanted if key not in found]
         if missing:
             query = (
                 f"select {_COLUMNS} from notification "  # noqa: S608
                 f"where id = any(cast(:ids as bigint[])) {condition}"
             )
-            rows = session.execute(text(query), {"ids": literal(missing), **months})
+            rows = session.execute(text(query), {"ids": literal(missing), **months(now)})
             found.update((row[0], Message._make(row)) for row in rows.all())
     return found
 

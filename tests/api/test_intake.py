@@ -58,7 +58,8 @@ def test_sends_that_come_together_share_a_transaction_and_keep_their_own_facts(a
             (message,) = answer.messages
             expected = (f"buyer{number}@example.com", f"req_{number}", bool(number % 2), number)
             assert by_key[message.key] == expected
-    assert transactions is not None and transactions < 30
+    assert transactions is not None
+    assert transactions < 30
     assert sorted(batched) == sorted(by_key), "each message is in exactly one batch"
     assert mixed == 0
 

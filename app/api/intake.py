@@ -6,7 +6,7 @@ from typing import Final, TypeAlias, cast
 from flask import current_app
 
 from app import clock
-from app.db import in_transaction, transaction
+from app.db import each_by_itself, in_transaction, transaction
 from app.errors import Invalid
 from app.gather import Gatherer
 from app.sending.accept import accept, accept_all
@@ -43,4 +43,5 @@ def _intake() -> Gatherer[Wish, Result]:
 
 def _accept(wishes: Sequence[Wish]) -> Sequence[Result]:
     with transaction() as session:
+        each_by_itself(session)  # `sending.enter` writes all there is with one statement
         return accept_all(session, wishes, clock.now())

@@ -6,7 +6,7 @@ from typing import Final, cast
 from flask import Flask, current_app
 
 from app import clock, jobs
-from app.db import transaction
+from app.db import each_by_itself, transaction
 from app.gather import Gatherer
 from app.hooks.intake import Intake
 from app.settings import Settings
@@ -71,11 +71,13 @@ def links() -> Gatherer[Place, Target | None]:
 
 def _look_up(places: Sequence[Place]) -> Sequence[Target | None]:
     with transaction() as session:
+        each_by_itself(session)
         return targets(session, places, clock.now())
 
 
 def _keep(posts: Sequence[Post]) -> None:
     with transaction() as session:
+        each_by_itself(session)  # one statement keeps them all
         receipts.store_all(session, posts, clock.now())
 
 

@@ -118,14 +118,24 @@ def look(session: Session, batch_id: int) -> Asked | None:
     return Asked(channel, lane, test, paced, {row[4]: row[5] for row in rows if row[4]})
 
 
-def claim(session: Session, batch_id: int, owner: str, now: datetime) -> Claim | None:
-    """Take a pending batch, unless its lane or its campaign is paused. None: not ours."""
+# A claim that a crash of the database forgets leaves the batch pending, as if it had never been
+# made. `dispatch`, which always waits for the disk, lets only one claim of a batch go on.
+_AT_ONCE: Final = "and (select set_config('synchronous_commit', 'off', true)) is not null"
+
+
+def claim(
+    session: Session, batch_id: int, owner: str, now: datetime, *, at_once: bool = False
+) -> Claim | None:
+    """Take a pending batch, unless its lane or its campaign is paused. None: not ours.
+
+    `at_once`: the commit does not wait for the disk.
+    """
     row = session.execute(
         text(
             f"""
             update batch b set state = 'claimed', owner = :owner, fence = fence + 1,
                    lease_until = :until
-             where id = :id and state = 'pending' and {_OPEN_LANE}
+             where id = :id and state = 'pending' and {_OPEN_LANE} {_AT_ONCE if at_once else ""}
             returning id, fence, channel, lane, test, campaign_id, ids, accepted_from, accepted_to,
                       created_at
             """

@@ -1,10 +1,11 @@
 """Deliver one batch: claim, decide, render, hand over, record.
 
-Two transactions, and neither is open while a provider is thinking:
+Three transactions, and none is open while a provider is thinking:
 
-1. claim the batch, load the facts of all its rows, decide and render, and last, just before the
-   first byte may leave, mark it `dispatching` (unless its lane or campaign was paused meanwhile);
-2. record the final state of every row (checks the fence).
+1. claim the batch;
+2. load the facts of all its rows, decide and render, and last, just before the first byte may
+   leave, mark it `dispatching` (checks the fence, and that nothing was paused meanwhile);
+3. record the final state of every row (checks the fence again).
 
 In between, answers are written down every 200 ms, so that a crash leaves unknown only what was in
 the air.
@@ -12,15 +13,17 @@ the air.
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app import clock
 from app.channels.base import Result
-from app.db import transaction
+from app.db import each_by_itself, transaction
 from app.sending import (
     attempts,
     batches,
@@ -34,7 +37,7 @@ from app.sending import (
     turns,
 )
 from app.sending.attempts import Answer
-from app.sending.batches import Claim, Member
+from app.sending.batches import Asked, Claim, Member
 from app.sending.breaker import Way
 from app.sending.engine import Engine
 from app.sending.facts import Row
@@ -82,31 +85,63 @@ def deliver(engine: Engine, leases: LeaseKeeper, batch_id: int) -> bool:
 
 
 def _take(engine: Engine, batch_id: int) -> Taken | None:
-    """Claim a batch that may go now, for a provider that may be asked now."""
+    """Claim a batch that may go now, decide about it and mark it as leaving.
+
+    The claim is committed first: what stops this process while it decides and renders has then
+    stopped a worker that held this batch, which the sweeper counts.
+    """
+    claimed = _claim(engine, batch_id)
+    if claimed is None:
+        return None
+    claim, way = claimed
+    try:
+        with transaction() as session:
+            return _prepare(session, engine, claim, way)
+    except OperationalError:
+        _give_back(claim)
+        raise
+
+
+def _claim(engine: Engine, batch_id: int) -> tuple[Claim, Way] | None:
+    """The batch, or as much of it as may go now, for a provider that may be asked now."""
     with transaction() as session:
+        each_by_itself(session)
         now = clock.now()
         asked = batches.look(session, batch_id)
         if asked is None:
             return None
-        route = engine.providers.route(asked.channel, asked.test)
-        patient = asked.lane == "bulk"
-        way = breaker.choose(session, route, asked.troubled, now, patient=patient)
-        if way is None:
-            return None
-        if asked.lane == "bulk":
-            batch_id = turns.next_batch(session, asked.channel, asked.test, now) or batch_id
-        claim = batches.claim(session, batch_id, engine.owner, now)
-        if claim is None:
-            return None
-        if way.probing:
-            claim = batches.cut(session, claim, 1, now, nudge=True)
-        if not asked.paced:
-            return _prepare(session, engine, claim, way)
-        paced = _within_pace(session, claim, way, now)
-    if paced is None:
-        return None
+        if asked.lane == "transactional" and not asked.paced and not asked.troubled:
+            found = batches.claim(session, batch_id, engine.owner, now, at_once=True)
+            provider = engine.providers.route(asked.channel, asked.test)[0]
+            return (found, Way(provider, probing=False)) if found else None
     with transaction() as session:
-        return _prepare(session, engine, paced, way)
+        return _claim_in_turn(session, engine, asked, batch_id, now)
+
+
+def _claim_in_turn(
+    session: Session, engine: Engine, asked: Asked, batch_id: int, now: datetime
+) -> tuple[Claim, Way] | None:
+    """Where it matters whose turn it is, how much may go, and whether this is a probe."""
+    route = engine.providers.route(asked.channel, asked.test)
+    bulk = asked.lane == "bulk"
+    way = breaker.choose(session, route, asked.troubled, now, patient=bulk)
+    if way is None:
+        return None
+    if bulk:
+        batch_id = turns.next_batch(session, asked.channel, asked.test, now) or batch_id
+    claim = batches.claim(session, batch_id, engine.owner, now)
+    if claim is None:
+        return None
+    if way.probing:
+        claim = batches.cut(session, claim, 1, now, nudge=True)
+    within = _within_pace(session, claim, way, now) if asked.paced else claim
+    return (within, way) if within else None
+
+
+def _give_back(claim: Claim) -> None:
+    """The database failed, not the batch. While it still fails, the lease runs out."""
+    with suppress(OperationalError), transaction() as session:
+        batches.release(session, claim)
 
 
 def _within_pace(session: Session, claim: Claim, way: Way, now: datetime) -> Claim | None:

@@ -1,14 +1,19 @@
 """From an accepted request to the provider's journal, on the wire."""
 
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import select
 
 from app import ids
 from app.db import transaction
-from app.sending import batches, breaker, control, ledger, queries
+from app.sending import batches, breaker, control, deliver, ledger, queries
+from app.sending.leases import LeaseKeeper
 from app.sending.models import Batch
 from app.sending.requests import Recipient
+from app.signing import Signer
 from tests.support.sending import House, with_attempts
 
 IOS = "a" * 64
@@ -165,6 +170,39 @@ def test_a_batch_that_kills_three_workers_is_parked(house: House) -> None:
         house.sweep(now)
     row = house.message(accepted.messages[0].key)
     assert (row.status, row.reason) == ("failed", "poison")
+
+
+class Dies(Mapping[str, Signer]):
+    """What a message is made with, and what ends the process that makes it."""
+
+    def __getitem__(self, key: str) -> Signer:
+        raise SystemExit(137)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+@pytest.mark.parametrize("lane", ["transactional", "bulk"])
+def test_a_batch_that_ends_whoever_prepares_it_does_so_three_times(house: House, lane: str) -> None:
+    house.contact("ada", email="ada@example.com")
+    accepted = house.accept(Recipient(external_id="ada"))
+    with transaction() as session:
+        batch = session.scalars(select(Batch)).one()
+        batch.lane = lane
+        key = batch.id
+    now = datetime.now(UTC)
+    victim = replace(house.engine, signers=Dies())
+    for _ in range(3):
+        with pytest.raises(SystemExit):
+            deliver.deliver(victim, LeaseKeeper(house.app, victim), key)
+        now += timedelta(minutes=1)
+        house.sweep(now)
+    row = house.message(accepted.messages[0].key)
+    assert (row.status, row.reason) == ("failed", "poison")
+    assert not house.sandbox.journal()
 
 
 def test_wrong_credentials_stop_the_lane_and_lose_nothing(house: House) -> None:

@@ -14,7 +14,7 @@ from flask_openapi3.openapi import OpenAPI
 from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError
 from sqlalchemy import exc
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cache, frame, jobs
@@ -188,6 +188,9 @@ def _refused(error: DomainError) -> Response:
 def _http_error(error: HTTPException) -> Response:
     if error.code is None or error.code < 400:
         return Response(error.get_response().response, error.code)
+    if isinstance(error, SecurityError) and not _is_machine():
+        # No page can be made for a host that is not ours: there are no addresses to link to.
+        return Response("Herald does not answer to this name.\n", error.code, mimetype="text/plain")
     answer = _of_status(error.code)
     if allowed := getattr(error, "valid_methods", None):
         answer.headers["Allow"] = ", ".join(sorted(allowed))

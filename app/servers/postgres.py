@@ -129,13 +129,7 @@ class Postgres:
     def _run(self, programs: Programs) -> bool:
         with open_log(self.log) as output:
             self.process = spawn(
-                [
-                    programs.path("postgres"),
-                    "-D",
-                    self._data_argument(),
-                    "-p",
-                    str(self.port),
-                ],
+                [programs.path("postgres"), "-D", self._data_argument(), *self._arguments()],
                 output=output,
                 cwd=self.data,
                 identity=self._identity,

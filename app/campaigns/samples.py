@@ -17,7 +17,7 @@ _TRIED: Final = 60  # of whom some will not be reached
 
 _SOME: Final = """
   with people as (
-    select contact_id from pg_temp.people order by random() limit :tried
+    select * from pg_temp.people order by random() limit :tried
   ), {judged}
   select contact_id, array_agg(distinct channel), min(position)
     from judged where blocked is null group by contact_id order by random() limit :number

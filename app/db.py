@@ -115,9 +115,11 @@ def transaction() -> Iterator[Session]:
 def each_by_itself(session: Session) -> None:
     """To be called first in a transaction that only reads, or writes with a single statement.
 
-    Each statement is then a transaction of its own and costs one round trip instead of three.
+    Each statement is then a transaction of its own and costs one round trip instead of three. In a
+    transaction that has begun they are part of it, as ever.
     """
-    session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+    if not session.in_transaction():
+        session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
 
 
 def in_transaction() -> bool:

@@ -5,6 +5,7 @@ Settings come from the environment; DATABASE_URL and REDIS_URL must be set (the 
 """
 
 import contextlib
+import sys
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -14,6 +15,9 @@ from app.sending import installation
 from app.settings import load
 
 log.configure()
+# A thread that has its answer from the database would wait up to 5 ms for one that reads a
+# provider's large post, each time it asks something.
+sys.setswitchinterval(0.0005)
 _settings = load()
 app = create_app(_settings)
 # Workers and the scheduler wait for this; the console only says sooner that this is a copy.

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Annotated, Any, Final
 
 import psycopg
+import structlog
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -51,6 +52,7 @@ Ref = Annotated[int, mapped_column(BigInteger)]
 
 db = SQLAlchemy(model_class=Model, session_options={"expire_on_commit": False})
 
+log = structlog.get_logger(__name__)
 _AFTER_COMMIT = "herald_after_commit"
 _ASKED = "herald_asked"
 _TRUSTED_SECONDS = 5.0
@@ -109,7 +111,15 @@ def transaction() -> Iterator[Session]:
         session.info["herald_depth"] = 0
         session.close()
     for action in waiting:
+        _do(action)
+
+
+def _do(action: Callable[[], None]) -> None:
+    """What follows a commit cannot undo it: a caller who got an error would do it all again."""
+    try:
         action()
+    except Exception:
+        log.exception("after_commit_failed")
 
 
 def each_by_itself(session: Session) -> None:

@@ -16,15 +16,18 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 PATIENCE_SECONDS: Final = 5.0
 LARGEST_GROUP: Final = 200
 HEAVIEST_GROUP: Final = 8 * 1024 * 1024
-# The database is away for all of them alike: it is not asked again for each.
-_AWAY: Final = (OperationalError, InterfaceError, PoolTimeout)
+# One item's trouble with others' locks: deadlock, and a lock that was not to be had in time.
+_LOCKED: Final = ("40P01", "55P03")
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
 class NotWritten(Exception):
-    """The item was not committed in time; it may be later. Whoever sent it has to do so again."""
+    """The item was not committed in time. Whoever sent it has to do so again.
+
+    Of a gatherer that is not `sure` it may be committed later.
+    """
 
 
 class _Ticket(Generic[Item, Answer]):
@@ -47,6 +50,9 @@ class Gatherer(Generic[Item, Answer]):
     The first of a group waits `linger` seconds for company. A gatherer that is `eager` waits only
     while things come in crowds, and no longer than until as many have come as the last time: an
     item that comes alone is written at once. `weigh` says how many bytes an item has.
+
+    After `patience` seconds an item is given up. One that is `sure` only gives up what nobody has
+    begun to write, and waits for the end of the rest, which the database's time-outs bound.
     """
 
     def __init__(
@@ -56,12 +62,14 @@ class Gatherer(Generic[Item, Answer]):
         linger: float,
         patience: float = PATIENCE_SECONDS,
         eager: bool = False,
+        sure: bool = False,
         weigh: Callable[[Item], int] = lambda _item: 0,
     ) -> None:
         self._write = write
         self._linger = linger
         self._patience = patience
         self._eager = eager
+        self._sure = sure
         self._weigh = weigh
         self._lock = threading.Lock()
         self._company = threading.Event()
@@ -88,13 +96,20 @@ class Gatherer(Generic[Item, Answer]):
 
     def _must_lead(self, ticket: _Ticket[Item, Answer]) -> bool:
         """Wait for the group that has this item, or for the turn to write the next one."""
-        ticket.woken.wait(self._patience)
+        if not ticket.woken.wait(self._patience) and not self._withdraw(ticket) and self._sure:
+            ticket.woken.wait()
         with self._lock:
             if ticket.settled or ticket.leads:
                 return not ticket.settled
-            if ticket in self._waiting:
-                self._waiting.remove(ticket)
         raise NotWritten("The database took too long.")
+
+    def _withdraw(self, ticket: _Ticket[Item, Answer]) -> bool:
+        """Give up an item that waits for its group to begin; False: somebody has taken it."""
+        with self._lock:
+            waits = ticket in self._waiting and not ticket.leads
+            if waits:
+                self._waiting.remove(ticket)
+            return waits
 
     def _lead(self) -> None:
         """Write what waits, this thread's own item first, and hand over to the next group."""
@@ -146,7 +161,7 @@ class Gatherer(Generic[Item, Answer]):
 
     def _write_all(self, group: Sequence[_Ticket[Item, Answer]]) -> None:
         error = self._refusal(group)
-        if error is None or len(group) == 1 or isinstance(error, _AWAY):
+        if error is None or len(group) == 1 or _is_of_all(error):
             for ticket in group:
                 ticket.error = error
             return
@@ -162,3 +177,10 @@ class Gatherer(Generic[Item, Answer]):
         for ticket, answer in zip(group, answers, strict=True):
             ticket.answer = answer
         return None
+
+
+def _is_of_all(error: Exception) -> bool:
+    """Whether the database is away: it is not asked again for each."""
+    if isinstance(error, OperationalError):
+        return getattr(error.orig, "sqlstate", None) not in _LOCKED
+    return isinstance(error, InterfaceError | PoolTimeout)

@@ -95,3 +95,23 @@ def test_nobody_waits_for_ever() -> None:
             gatherer.hand_in(2)
         held.set()
         assert first.result(5) == 1
+
+
+def test_who_wants_to_be_sure_waits_for_what_is_being_written() -> None:
+    going = {1: threading.Event(), 2: threading.Event()}
+
+    def write(items: Sequence[int]) -> list[int]:
+        going[items[0]].wait(10)
+        return list(items)
+
+    gatherer = Gatherer(write, linger=0, patience=0.2, sure=True)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(gatherer.hand_in, 1)
+        time.sleep(0.05)
+        later = [pool.submit(gatherer.hand_in, 2), pool.submit(gatherer.hand_in, 2)]
+        time.sleep(0.05)
+        going[1].set()
+        time.sleep(0.5)
+        assert not any(each.done() for each in later)
+        going[2].set()
+        assert [each.result(5) for each in (first, *later)] == [1, 2, 2]

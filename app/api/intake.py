@@ -13,8 +13,6 @@ from app.sending.accept import accept, accept_all
 from app.sending.requests import Accepted, Caller, SendRequest
 
 LINGER_SECONDS: Final = 0.003
-# Longer than any statement may take: who gives up sooner would not know what became of the send.
-PATIENCE_SECONDS: Final = 40.0
 _INTAKE: Final = "herald_send_intake"
 
 Wish: TypeAlias = tuple[SendRequest, Caller]
@@ -22,21 +20,25 @@ Result: TypeAlias = Accepted | Invalid
 
 
 def accept_one(request: SendRequest, caller: Caller) -> Result:
-    """Return once the messages are committed, or what is wrong with the request.
+    """Return once the messages are committed, or return or raise what is wrong with the request.
 
     Not shared: a transaction that is open already (an Idempotency-Key is kept in it), and one-off
     content, which has to be compiled first. Raises NotWritten when the database took too long.
     """
     if in_transaction() or request.template is None:
         with transaction() as session:
-            return accept(session, [request], caller, clock.now())[0]
+            accepted = accept(session, [request], caller, clock.now())[0]
+            if isinstance(accepted, Invalid):
+                raise accepted  # and so leave nothing of its content behind
+            return accepted
     return _intake().hand_in((request, caller))
 
 
 def _intake() -> Gatherer[Wish, Result]:
     found = current_app.extensions.get(_INTAKE)
     if found is None:
-        made = Gatherer(_accept, linger=LINGER_SECONDS, patience=PATIENCE_SECONDS, eager=True)
+        # Who is told "not accepted" sends it again: that has to be true.
+        made = Gatherer(_accept, linger=LINGER_SECONDS, eager=True, sure=True)
         found = current_app.extensions.setdefault(_INTAKE, made)
     return cast("Gatherer[Wish, Result]", found)
 

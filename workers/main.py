@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from typing import Final
 
 from dramatiq import Worker
@@ -74,10 +75,12 @@ def main() -> None:
     log.info("worker_started", lane=lane)
     while not stop.wait(LOOK_SECONDS) and not helpers.lost():
         pass
+    ends = time.monotonic() + STOP_MS / 1000
     helpers.ask_to_stop()
     running.leases.stop_beginning()
     worker.stop(timeout=STOP_MS)
-    helpers.stop(LAST_SECONDS)
+    # This one may be idle while they wait for the answers of a slow provider.
+    helpers.stop(max(0.0, ends - time.monotonic()) + LAST_SECONDS)
     log.info("worker_stopped", lane=lane)
     if not stop.is_set():
         # A helper died. Whoever started this process starts it again, with all of them.

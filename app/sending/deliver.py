@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from app import clock
@@ -48,6 +49,8 @@ from app.sending.planning import Plan
 CHECKPOINT_SECONDS: Final = 0.2
 # One call may answer for hundreds of messages: they were answered at the same moment.
 SAME_MOMENT_SECONDS: Final = 0.001
+# The database's trouble, not the batch's.
+_DATABASE: Final = (OperationalError, InterfaceError, PoolTimeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class Taken:
 
 def deliver(engine: Engine, leases: LeaseKeeper, batch_id: int) -> bool:
     """Send this batch, or in a bulk queue the one whose turn it is. True when one was sent."""
-    taken = _take(engine, batch_id)
+    taken = _take(engine, leases, batch_id)
     if taken is None:
         return False
     claim, plan = taken.claim, taken.plan
@@ -84,7 +87,7 @@ def deliver(engine: Engine, leases: LeaseKeeper, batch_id: int) -> bool:
     return True
 
 
-def _take(engine: Engine, batch_id: int) -> Taken | None:
+def _take(engine: Engine, leases: LeaseKeeper, batch_id: int) -> Taken | None:
     """Claim a batch that may go now, decide about it and mark it as leaving.
 
     The claim is committed first: what stops this process while it decides and renders has then
@@ -95,9 +98,9 @@ def _take(engine: Engine, batch_id: int) -> Taken | None:
         return None
     claim, way = claimed
     try:
-        with transaction() as session:
+        with leases.keep(claim, way.provider, Gate([])), transaction() as session:
             return _prepare(session, engine, claim, way)
-    except OperationalError:
+    except _DATABASE:
         _give_back(claim)
         raise
 
@@ -140,7 +143,7 @@ def _claim_in_turn(
 
 def _give_back(claim: Claim) -> None:
     """The database failed, not the batch. While it still fails, the lease runs out."""
-    with suppress(OperationalError), transaction() as session:
+    with suppress(*_DATABASE), transaction() as session:
         batches.release(session, claim)
 
 
@@ -181,13 +184,14 @@ def _report_health(
 
 def _prepare(session: Session, engine: Engine, claim: Claim, way: Way) -> Taken | None:
     """Decide, render, and mark the batch as leaving: true from the commit on."""
+    looked = time.monotonic()
     plan = planning.plan(session, engine, claim, rules.current(session), clock.now())
-    # Made before the fence is checked for the last time: a process that is stopped from here on
-    # wakes up before a closed gate.
-    gate = Gate([row.id for row in plan.rows])
+    # As old as what was read: a process that is stopped from here on wakes up before a closed gate.
+    gate = Gate([row.id for row in plan.rows], looked)
     if plan.messages:
         now = clock.now()
         if not batches.dispatch(session, claim, way.provider, now):
+            session.rollback()  # also places under the cap, which nobody else would give back
             batches.release(session, claim)
             return None
         copies.keep(session, claim.id, plan.rows, now)

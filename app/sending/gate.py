@@ -16,9 +16,10 @@ STALE_SECONDS: Final = 3.5
 class Gate:
     """The gate of one batch; `keys` are its notifications in the order of its messages."""
 
-    def __init__(self, keys: Sequence[int]) -> None:
+    def __init__(self, keys: Sequence[int], looked: float | None = None) -> None:
+        """`looked`: the monotonic time before what was decided was read; None: now."""
         self.keys = keys
-        self.since = time.monotonic()
+        self.since = time.monotonic() if looked is None else looked
         self._checked = self.since
         self._stopped = False
         self._withdrawn: Collection[int] = ()

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.alerts import incidents
+from app.arrays import literal
 from app.channels.base import Outcome
 from app.sending import concerns, dead_addresses, fallback, handing, retry, states, watch
 from app.sending.attempts import Answer
@@ -33,7 +34,10 @@ def record(
     between = (claim.accepted_from, claim.accepted_to)
     taken = [answer for answer in answers if answer.result.outcome is Outcome.ACCEPTED]
     others = [answer for answer in answers if answer.result.outcome is not Outcome.ACCEPTED]
-    for provider in sorted({answer.provider for answer in taken}):
+    providers = sorted({answer.provider for answer in taken})
+    if len(providers) > 1 or (providers and (others or settled)):
+        _lock(session, by_id, settled, between)
+    for provider in providers:
         handing.hand_over(session, [one for one in taken if one.provider == provider], now, between)
     gave_up = _move_others(session, engine, by_id, others, settled, now, between)
     if not claim.test:  # what the sandbox says concerns nobody
@@ -42,6 +46,31 @@ def record(
         concerns.tell(session, answered, now)
     _incidents(session, claim, gave_up, others, now)
     fall_back(session, [row for row, _, _ in gave_up], now)
+
+
+def _lock(
+    session: Session,
+    rows: Mapping[int, Row],
+    settled: Sequence[Change],
+    between: tuple[datetime, datetime],
+) -> None:
+    """Take the rows that several statements are to write in the order of their keys, as everybody
+    does: webhooks about them may be applied at the same moment.
+    """
+    session.execute(
+        text(
+            """
+            select from notification
+             where id = any(cast(:ids as bigint[])) and accepted_at between :first and :last
+             order by id for update
+            """
+        ),
+        {
+            "ids": literal([*rows, *(change.notification_id for change in settled)]),
+            "first": between[0],
+            "last": between[1],
+        },
+    )
 
 
 def _move_others(

@@ -41,13 +41,13 @@ _UNANSWERED: Final = """
 def stopped_in_the_air(house: House, pids: Sequence[int]) -> Iterator[int]:
     """Let these processes stand still at a moment at which calls of theirs are in the air.
 
-    The first decides about the moment. Answers how many messages of all of them are in the air; 0
-    when there was no such moment within PATIENCE. They go on afterwards, if they still exist.
+    Answers how many messages of all of them are in the air; 0 when there was no such moment within
+    PATIENCE. They go on afterwards, if they still exist.
     """
     end = time.monotonic() + PATIENCE
     while True:
         late = time.monotonic() > end
-        if late or _something_left(house, pids[:1]):
+        if late or _something_left(house, pids):
             _signal(pids, signal.SIGSTOP)
             time.sleep(_ARRIVAL_SECONDS)
             count = _count(house, pids)

@@ -35,7 +35,6 @@ class Journal:
         self.recent: deque[Line] = deque(_tail(self.path), RECENT)
         self._pending: list[bytes] = []
         self._lines: list[Line] = []
-        self._torn = False
         self._lock = threading.Lock()
         self._file = _open(self.path)
 
@@ -52,9 +51,8 @@ class Journal:
 
     def flush(self) -> None:
         """Append what was noted since the last time, in one write. Raises OSError."""
-        if self._pending:
-            with self._lock:
-                self._write()
+        with self._lock:
+            self._write()
 
     def forget(self) -> None:
         """Nothing noted since the last time has happened."""
@@ -75,15 +73,12 @@ class Journal:
             self.path.rename(self.path.with_name(f"journal-{stamp}.jsonl"))
             self._file = _open(self.path)
             self.recent.clear()
-            self._torn = False
 
     def _write(self) -> None:
         pending, self._pending = self._pending, []
         lines, self._lines = self._lines, []
         if pending:
-            torn, self._torn = self._torn, True
-            append(self._file, b"".join([b"\n" * torn, *pending]))
-            self._torn = False  # else the next line would go on where this one broke off
+            append(self._file, b"".join(pending))
             self.recent.extend(lines)
 
 

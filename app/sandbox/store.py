@@ -102,8 +102,14 @@ class Store:
 
 
 def append(file: int, data: bytes) -> None:
-    """Write all of it, in one call unless the disk takes less at a time. Raises OSError."""
-    while written := os.write(file, data):
-        if written == len(data):
-            return
-        data = data[written:]
+    """Write all of it or nothing, in one call unless the disk takes less at a time. Raises OSError.
+
+    Nobody else may write to the file meanwhile.
+    """
+    done = 0
+    try:
+        while done < len(data):
+            done += os.write(file, data[done:] if done else data)
+    except OSError:
+        os.ftruncate(file, os.fstat(file).st_size - done)
+        raise

@@ -51,6 +51,7 @@ def _environ(path: str, request: Request) -> dict[str, Any]:
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
         "wsgi.input": io.BytesIO(request.body),
+        "wsgi.input_terminated": True,  # it is all there, also when it came in chunks
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,

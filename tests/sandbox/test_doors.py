@@ -1,6 +1,7 @@
 """How the sandbox is reached: what clients may do that libcurl and smtplib do not."""
 
 import json
+import os
 import resource
 import smtplib
 import socket
@@ -14,7 +15,7 @@ import pycurl
 import pytest
 from hpack import Encoder
 
-from app.sandbox import credentials
+from app.sandbox import credentials, store
 from app.sandbox.doors.header_block import BadBlockError, Reader
 from tests.sandbox.calls import mail, send_mail, send_text
 from tests.sandbox.test_smtp import letter, sign_in
@@ -190,6 +191,21 @@ def test_a_line_that_is_too_long_is_refused(sandbox: SandboxHandle) -> None:
         assert session.data("x" * 1200)[0] == 500
         time.sleep(0.05)
     assert sandbox.journal() == []
+
+
+def test_of_a_write_that_breaks_off_nothing_stays(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    store.append(file, b"first\n")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            store.append(file, b"second\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        os.close(file)
+    assert path.read_bytes() == b"first\n"
 
 
 def test_what_cannot_be_written_down_is_not_taken(tmp_path: Path) -> None:

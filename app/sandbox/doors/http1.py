@@ -154,10 +154,11 @@ def _parse(raw: bytes) -> _Head:
     connection = headers.get("connection", "").lower()
     lasting = connection == "keep-alive" if version == "HTTP/1.0" else connection != "close"
     chunked = headers.get("transfer-encoding", "").lower() == "chunked"
-    length = -1 if chunked else int(headers.get("content-length", "0"))
-    if length > BODY_BYTES or length < -1:
+    length = int(headers.get("content-length", "0"))
+    if not 0 <= length <= BODY_BYTES:
         raise _BadRequestError
     asks = headers.get("expect", "").lower() == "100-continue"
+    length = -1 if chunked else length
     return _Head(method, unquote(path), query, headers, length, lasting, asks)
 
 

@@ -182,7 +182,8 @@ class Http2:
             return
         if not flags & _END_STREAM:
             stream.parts.append(part)
-            self._out.append(_frame(_UPDATE, 0, number, len(payload).to_bytes(4, "big")))
+            if payload:  # a step of nothing is an error (RFC 9113, section 6.9)
+                self._out.append(_frame(_UPDATE, 0, number, len(payload).to_bytes(4, "big")))
             return
         stream.body = b"".join((*stream.parts, part)) if stream.parts else part
         self._call(number, stream)

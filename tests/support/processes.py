@@ -12,10 +12,17 @@ def processes_of(folder: Path) -> dict[int, str]:
     found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid() and _knows(entry, folder):
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            command = _command(entry)
             if command:  # a zombie has none
                 found[int(entry.name)] = command
     return found
+
+
+def _command(entry: Path) -> str:
+    try:
+        return (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:  # it ended a moment ago
+        return ""
 
 
 def _knows(entry: Path, folder: Path) -> bool:

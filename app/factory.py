@@ -17,7 +17,7 @@ from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import cache, frame, jobs
+from app import cache, frame, jobs, priority
 from app import log as logs
 from app.accounts import sessions
 from app.api import document, machine, operations, problems, routes
@@ -71,7 +71,7 @@ def engine_options() -> dict[str, Any]:
         "pool_size": 10,
         "max_overflow": 10,
         "pool_timeout": 4,
-        "pool_events": [(must_live, "checkout")],
+        "pool_events": [(must_live, "checkout"), (priority.like_ours, "connect")],
         "pool_recycle": 1800,
         "hide_parameters": True,  # they hold people's data, and errors are logged
         "json_serializer": _to_json,

@@ -7,7 +7,6 @@ it has helpers (`workers.helpers`), which are workers like itself.
 
 import argparse
 import gc
-import os
 import signal
 import sys
 import threading
@@ -16,7 +15,7 @@ from typing import Final
 
 from dramatiq import Worker
 
-from app import jobs
+from app import jobs, priority
 from app import log as logs
 from workers import actors, process
 from workers.broker import WAIT_SECONDS, WorkerBroker
@@ -50,7 +49,7 @@ def main() -> None:
     given = arguments.parse_args()
     lane = given.lane
     stop = threading.Event()
-    os.nice(NICENESS[lane])
+    priority.give_way(NICENESS[lane])
     app = process.prepare()
     # Before there is any thread or connection, which a fork would break.
     helpers = Helpers.fork(given.processes - 1)

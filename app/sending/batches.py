@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app import jobs
+from app.db import tuples
 from app.sending.models import Batch
 
 SIZE: Final = 500
@@ -100,42 +101,53 @@ _OPEN_LANE: Final = """
 """
 
 
-def look(session: Session, batch_id: int) -> Asked | None:
-    """What has to be known before a batch is claimed; None when there is no such batch."""
-    rows = session.execute(
-        text(
-            """
-            select b.channel, b.lane, b.test, exists (select from pace), a.provider, a.probe_at
-              from batch b left join provider_account a on a.open_since is not null and not b.test
-             where b.id = :id
-            """
-        ),
-        {"id": batch_id},
-    ).all()
+# The common case of the transactional lane is claimed in the same statement: nothing is paced and
+# no provider in trouble, so nothing has to be decided first. Its commit does not wait for the disk:
+# a claim that a crash of the database forgets leaves the batch pending, as if it had never been
+# made. `dispatch`, which always waits for the disk, lets only one claim of a batch go on.
+_LOOK: Final = f"""
+  with taken as (
+    update batch b set state = 'claimed', owner = %(owner)s, fence = fence + 1,
+           lease_until = %(until)s
+     where id = %(id)s and state = 'pending' and lane = 'transactional' and {_OPEN_LANE}
+       and not exists (select from pace)
+       and (test or not exists (select from provider_account where open_since is not null))
+       and (select set_config('synchronous_commit', 'off', true)) is not null
+    returning id, fence, channel, lane, test, campaign_id, ids, accepted_from, accepted_to,
+              created_at
+  )
+  select b.channel, b.lane, b.test, exists (select from pace), a.provider, a.probe_at, taken.*
+    from batch b left join provider_account a on a.open_since is not null and not b.test
+    left join taken on true
+   where b.id = %(id)s
+"""
+_ASKED: Final = 6
+
+
+def look(
+    session: Session, batch_id: int, owner: str, now: datetime
+) -> tuple[Asked, Claim | None] | None:
+    """What has to be known before a batch is claimed; None when there is no such batch.
+
+    A batch about which there is nothing to be decided is claimed at once.
+    """
+    rows = tuples(session, _LOOK, {"id": batch_id, "owner": owner, "until": now + LEASE})
     if not rows:
         return None
-    channel, lane, test, paced, _, _ = rows[0]
-    return Asked(channel, lane, test, paced, {row[4]: row[5] for row in rows if row[4]})
+    channel, lane, test, paced = rows[0][:4]
+    asked = Asked(channel, lane, test, paced, {row[4]: row[5] for row in rows if row[4]})
+    taken = rows[0][_ASKED:]
+    return asked, Claim(*taken) if taken[0] is not None else None
 
 
-# A claim that a crash of the database forgets leaves the batch pending, as if it had never been
-# made. `dispatch`, which always waits for the disk, lets only one claim of a batch go on.
-_AT_ONCE: Final = "and (select set_config('synchronous_commit', 'off', true)) is not null"
-
-
-def claim(
-    session: Session, batch_id: int, owner: str, now: datetime, *, at_once: bool = False
-) -> Claim | None:
-    """Take a pending batch, unless its lane or its campaign is paused. None: not ours.
-
-    `at_once`: the commit does not wait for the disk.
-    """
+def claim(session: Session, batch_id: int, owner: str, now: datetime) -> Claim | None:
+    """Take a pending batch, unless its lane or its campaign is paused. None: not ours."""
     row = session.execute(
         text(
             f"""
             update batch b set state = 'claimed', owner = :owner, fence = fence + 1,
                    lease_until = :until
-             where id = :id and state = 'pending' and {_OPEN_LANE} {_AT_ONCE if at_once else ""}
+             where id = :id and state = 'pending' and {_OPEN_LANE}
             returning id, fence, channel, lane, test, campaign_id, ids, accepted_from, accepted_to,
                       created_at
             """
@@ -172,25 +184,34 @@ def cut(session: Session, claim: Claim, most: int, now: datetime, *, nudge: bool
     return replace(claim, ids=mine)
 
 
-def dispatch(session: Session, claim: Claim, provider: str, now: datetime) -> bool:
-    """Mark that bytes are about to leave. False: the lease was lost, or the campaign paused."""
-    changed = session.execute(
-        text(
-            f"""
-            update batch b set state = 'dispatching', lease_until = :until, dispatched_at = :now,
-                   provider = :provider
-             where id = :id and fence = :fence and state = 'claimed' and {_OPEN_LANE}
-            """
-        ),
-        {
-            "id": claim.id,
-            "fence": claim.fence,
-            "now": now,
-            "until": now + LEASE,
-            "provider": provider,
-        },
-    )
-    return bool(changed.rowcount)  # type: ignore[attr-defined]
+_DISPATCH: Final = f"""
+  with going as (
+    update batch b set state = 'dispatching', lease_until = %(until)s, dispatched_at = %(now)s,
+           provider = %(provider)s
+     where id = %(id)s and fence = %(fence)s and state = 'claimed' and {_OPEN_LANE}
+    returning id
+  )
+  insert into copy (batch_id, at, facts) select id, %(now)s, %(facts)s from going
+  on conflict (batch_id) do update set at = excluded.at, facts = excluded.facts
+  returning batch_id
+"""
+
+
+def dispatch(session: Session, claim: Claim, provider: str, facts: bytes, now: datetime) -> bool:
+    """Mark that bytes are about to leave, and keep what they are made of (`copies.packed`).
+
+    False: the lease was lost, or the campaign paused. A later try of the same batch overwrites
+    the copy.
+    """
+    values = {
+        "id": claim.id,
+        "fence": claim.fence,
+        "now": now,
+        "until": now + LEASE,
+        "provider": provider,
+        "facts": facts,
+    }
+    return bool(tuples(session, _DISPATCH, values))
 
 
 def renew(session: Session, held: Sequence[Claim], now: datetime) -> None:

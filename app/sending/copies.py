@@ -2,7 +2,6 @@
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -16,18 +15,9 @@ from app.sending.models import Attempt, Copy
 _REWRITTEN_AT_ONCE: Final = 50
 
 
-def keep(session: Session, batch_id: int, rows: Sequence[Row], now: datetime) -> None:
-    """Keep the variables of these messages; a later try of the same batch overwrites them."""
-    packed = zlib.compress(orjson.dumps(copy_facts(rows)), 1)
-    session.execute(
-        text(
-            """
-            insert into copy (batch_id, at, facts) values (:batch, :now, :facts)
-            on conflict (batch_id) do update set at = excluded.at, facts = excluded.facts
-            """
-        ),
-        {"batch": batch_id, "now": now, "facts": packed},
-    )
+def packed(rows: Sequence[Row]) -> bytes:
+    """The variables of these messages, as `batches.dispatch` keeps them."""
+    return zlib.compress(orjson.dumps(copy_facts(rows)), 1)
 
 
 def of(session: Session, notification_id: int) -> Mapping[str, Any] | None:

@@ -110,13 +110,13 @@ def _claim(engine: Engine, batch_id: int) -> tuple[Claim, Way] | None:
     with transaction() as session:
         each_by_itself(session)
         now = clock.now()
-        asked = batches.look(session, batch_id)
-        if asked is None:
-            return None
-        if asked.lane == "transactional" and not asked.paced and not asked.troubled:
-            found = batches.claim(session, batch_id, engine.owner, now, at_once=True)
-            provider = engine.providers.route(asked.channel, asked.test)[0]
-            return (found, Way(provider, probing=False)) if found else None
+        found = batches.look(session, batch_id, engine.owner, now)
+    if found is None:
+        return None
+    asked, claim = found
+    if claim is not None:
+        provider = engine.providers.route(asked.channel, asked.test)[0]
+        return claim, Way(provider, probing=False)
     with transaction() as session:
         return _claim_in_turn(session, engine, asked, batch_id, now)
 
@@ -185,16 +185,18 @@ def _report_health(
 def _prepare(session: Session, engine: Engine, claim: Claim, way: Way) -> Taken | None:
     """Decide, render, and mark the batch as leaving: true from the commit on."""
     looked = time.monotonic()
-    plan = planning.plan(session, engine, claim, rules.current(session), clock.now())
+    limits = rules.current(session)
+    if limits.cap is None:  # a place under the cap is looked for and held in one transaction
+        each_by_itself(session)
+    plan = planning.plan(session, engine, claim, limits, clock.now())
     # As old as what was read: a process that is stopped from here on wakes up before a closed gate.
     gate = Gate([row.id for row in plan.rows], looked)
     if plan.messages:
-        now = clock.now()
-        if not batches.dispatch(session, claim, way.provider, now):
+        facts = copies.packed(plan.rows)
+        if not batches.dispatch(session, claim, way.provider, facts, clock.now()):
             session.rollback()  # also places under the cap, which nobody else would give back
             batches.release(session, claim)
             return None
-        copies.keep(session, claim.id, plan.rows, now)
     return Taken(claim, way, plan, gate)
 
 

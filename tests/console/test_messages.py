@@ -10,7 +10,7 @@ from sqlalchemy import select
 from app.accounts.models import AuditEntry
 from app.db import transaction
 from app.sending import copies, facts, rules
-from app.sending.models import Attempt, Notification
+from app.sending.models import Attempt, Copy, Notification
 from tests.console import log
 from tests.support.members import SignIn
 
@@ -31,7 +31,7 @@ def keep_copy(app: Flask, public_id: str) -> None:
         batch = session.scalar(select(Attempt.batch_id).where(Attempt.notification_id == key))
         some = facts.Some([key], row.channel, row.accepted_at, row.accepted_at)
         rows = facts.load(session, some, rules.current(session), row.accepted_at)
-        copies.keep(session, batch or 0, rows, row.accepted_at)
+        session.add(Copy(batch_id=batch or 0, at=row.accepted_at, facts=copies.packed(rows)))
 
 
 def audited(app: Flask) -> list[str]:

@@ -127,7 +127,7 @@ def test_a_dead_worker_loses_nothing_and_sends_at_most_once_more(house: House) -
         batch = session.scalars(select(Batch)).one()
         claim = batches.claim(session, batch.id, "a worker that dies", now)
         assert claim is not None
-        assert batches.dispatch(session, claim, "sendgrid", now)
+        assert batches.dispatch(session, claim, "sendgrid", b"", now)
 
     house.sweep(now + timedelta(minutes=1))
     row = house.message(accepted.messages[0].key)
@@ -153,7 +153,7 @@ def test_a_worker_that_wakes_up_late_can_neither_send_nor_write(house: House) ->
     house.sweep(now + timedelta(minutes=1))
     house.deliver_all()
     with transaction() as session:
-        assert not batches.dispatch(session, late, "sendgrid", now)
+        assert not batches.dispatch(session, late, "sendgrid", b"", now)
         assert not batches.finish(session, late, now)
     assert len(house.sandbox.journal()) == 1
 

@@ -13,6 +13,7 @@ from app import cache
 from app import settings as herald_settings
 from app.accounts import key_cache, workspace
 from app.db import db
+from app.sending import domains
 from app.settings import Settings
 from tests.support.database import Database
 
@@ -52,6 +53,7 @@ def built_app(settings: Settings) -> Iterator[Flask]:
 def app(built_app: Flask, database: Database, valkey: "redis.Redis") -> Iterator[Flask]:
     """The application with nothing in its database and Valkey but what migrations put there."""
     workspace.forget()
+    domains.forget()
     key_cache.forget()
     with built_app.app_context():
         cache.shared().forget_near()

@@ -38,9 +38,12 @@ class Desk:
     listener: Listener
     _taken: list[Call] = field(default_factory=list, init=False)
 
-    def take(self, wire: Wire, request: Request) -> Reply:
-        """Judge a request, note it down, and say what goes back once flush() has been called."""
-        call = wire.read(request)
+    def take(self, wire: Wire, request: Request, read: Call | None = None) -> Reply:
+        """Judge a request, note it down, and say what goes back once flush() has been called.
+
+        `read`: what the wire has made of it, when that is known.
+        """
+        call = read or wire.read(request)
         rule = self.faults.pick(call.provider, call.recipients)
         reply = Reply(call.answer)
         if rule is not None:

@@ -8,10 +8,11 @@ from wsgiref.types import WSGIApplication
 from app.sandbox.desk import Desk, Wire
 from app.sandbox.faults import Rule
 from app.sandbox.reply import Reply, bend
-from app.sandbox.wire import Answer, Request
+from app.sandbox.wire import Answer, Call, Request
 from app.sandbox.wires import twilio
 from app.sandbox.wires.fcm import refusal as fcm_refusal
 from app.sandbox.wires.fcm_token import TokenDesk
+from app.sandbox.wires.sendgrid import SendGrid
 from app.sandbox.wsgi import call
 
 TOKEN_PATH: Final = "/fcm/token"
@@ -43,10 +44,18 @@ class Web:
             return Reply(Answer(404))
         return Reply(call(self._pages, path, request))
 
-    def reply(self, path: str, request: Request) -> Reply:
+    def is_mail(self, path: str) -> bool:
+        """Whether one request may be for hundreds of people."""
+        return isinstance(self._wires.get(path.split("/", 2)[1]), SendGrid)
+
+    def read(self, path: str, request: Request) -> Call:
+        """What the provider makes of a mail: touches nothing, and can be done in any thread."""
+        return self._wires[path.split("/", 2)[1]].read(request)
+
+    def reply(self, path: str, request: Request, read: Call | None = None) -> Reply:
         """What goes back to a request under this path; 404 where there is no provider.
 
-        It may not leave before the desk is flushed.
+        It may not leave before the desk is flushed. `read`: the request has been read already.
         """
         wire = self._wires.get(path.split("/", 2)[1])
         if wire is None:
@@ -55,7 +64,7 @@ class Web:
             return self._token(request)
         if request.method == "GET" and isinstance(wire, twilio.Twilio):
             return self._look_up(wire, request)
-        return self._desk.take(wire, request)
+        return self._desk.take(wire, request, read)
 
     def _look_up(self, wire: twilio.Twilio, request: Request) -> Reply:
         """A question, not a message: the journal does not know it."""

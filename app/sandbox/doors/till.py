@@ -7,14 +7,9 @@ import asyncio
 import contextlib
 import sys
 import traceback
-from collections import deque
-from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from app.sandbox.desk import Desk
-
-# A call this large (a mail to hundreds of people) takes milliseconds: others go between two.
-LARGE_BYTES: Final = 32 * 1024
 
 
 def complain() -> None:
@@ -46,29 +41,12 @@ class Till:
         self._desk = desk
         self._loop = loop
         self._waiting: list[tuple[Visitor, int, Any]] = []
-        self._large: deque[Callable[[], None]] = deque()
 
     def settle(self, visitor: Visitor, ticket: int, answer: Any) -> None:
         """Answer as soon as everything noted so far is on disk."""
         if not self._waiting:
             self._loop.call_soon(self._pay)
         self._waiting.append((visitor, ticket, answer))
-
-    def later(self, work: Callable[[], None]) -> None:
-        """Do a large piece of work, one in each turn of the loop, so that small calls go between.
-
-        Its answer does not wait for the next one.
-        """
-        if not self._large:
-            self._loop.call_soon(self._work)
-        self._large.append(work)
-
-    def _work(self) -> None:
-        self._large[0]()
-        self._pay()
-        self._large.popleft()
-        if self._large:
-            self._loop.call_soon(self._work)
 
     def _pay(self) -> None:
         waiting, self._waiting = self._waiting, []

@@ -173,6 +173,11 @@ def _email_providers(env: _Environment) -> tuple[str, str]:
         wrong = ",".join(chosen)
         message = "EMAIL_PROVIDER must be sendgrid, smtp, or both with a comma between them"
         raise SettingsError(f"{message}, not {wrong!r}.")
+    lacking = [name for name in chosen if name not in given]
+    if given and lacking:  # the sandbox would take what somebody is to read
+        raise SettingsError(
+            f"EMAIL_PROVIDER names {lacking[0]}, which needs {_CREDENTIALS[lacking[0]]}."
+        )
     return chosen[0], chosen[1] if len(chosen) > 1 else ""
 
 

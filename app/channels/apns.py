@@ -172,8 +172,6 @@ class ApnsProvider:
     def _write(self, message: PushMessage, bearer: str) -> Request | Result:
         now = self._now()
         expires_at = message.expires_at or now + DEFAULT_LIFE
-        if expires_at <= now:
-            return exchange.expired("push")
         try:
             body = orjson.dumps(_payload(message))
         except orjson.JSONEncodeError:

@@ -132,12 +132,6 @@ def json_object(body: bytes) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def expired(channel: str) -> Result:
-    """A message whose time is over is never handed over."""
-    detail = f"The {channel} message expired before it could be handed over."
-    return Result(Outcome.REJECTED, None, "expired", detail)
-
-
 def not_attempted() -> Result:
     """Its turn never came: withdrawn, out of time, or the provider wants or gives no answers."""
     return _NOT_ATTEMPTED

@@ -128,8 +128,6 @@ class FcmProvider:
 
     def _write(self, message: PushMessage, bearer: str) -> Request | Result:
         now = self._now()
-        if message.expires_at is not None and message.expires_at <= now:
-            return exchange.expired("push")
         content = _content(message)
         try:
             size = len(orjson.dumps(content))
@@ -229,5 +227,5 @@ def _envelope(message: PushMessage, now: datetime) -> dict[str, Any]:
     android: dict[str, Any] = {"priority": "HIGH", "notification": shown}
     if message.expires_at is not None:
         left = int((message.expires_at - now).total_seconds())
-        android["ttl"] = f"{min(left, LONGEST_LIFE_S)}s"
+        android["ttl"] = f"{max(0, min(left, LONGEST_LIFE_S))}s"
     return {"token": message.token, "android": android}

@@ -135,9 +135,6 @@ class TwilioProvider:
         now = self._now()
         requests, places = [], []
         for index, text in enumerate(texts):
-            if text.expires_at is not None and text.expires_at <= now:
-                on_result(index, exchange.expired("text"))
-                continue
             try:
                 form = self._form(text, now)
             except UnicodeError:

@@ -101,11 +101,11 @@ _OPEN_LANE: Final = """
 """
 
 
-# The common case of the transactional lane is claimed in the same statement: nothing is paced and
+# The usual case of the transactional lane is claimed in the same statement: nothing is paced and
 # no provider in trouble, so nothing has to be decided first. Its commit does not wait for the disk:
 # a claim that a crash of the database forgets leaves the batch pending, as if it had never been
 # made. `dispatch`, which always waits for the disk, lets only one claim of a batch go on.
-_LOOK: Final = f"""
+_LOOK_OR_CLAIM: Final = f"""
   with taken as (
     update batch b set state = 'claimed', owner = %(owner)s, fence = fence + 1,
            lease_until = %(until)s
@@ -121,22 +121,23 @@ _LOOK: Final = f"""
     left join taken on true
    where b.id = %(id)s
 """
-_ASKED: Final = 6
+_BEFORE_CLAIM: Final = 6  # columns
 
 
-def look(
+def claim_or_look(
     session: Session, batch_id: int, owner: str, now: datetime
 ) -> tuple[Asked, Claim | None] | None:
-    """What has to be known before a batch is claimed; None when there is no such batch.
+    """Claim a batch about which nothing has to be decided first; of any other, learn what has.
 
-    A batch about which there is nothing to be decided is claimed at once.
+    That is: a pending batch of the transactional lane while nothing is held to a pace and no
+    provider is in trouble. None when there is no such batch.
     """
-    rows = tuples(session, _LOOK, {"id": batch_id, "owner": owner, "until": now + LEASE})
+    rows = tuples(session, _LOOK_OR_CLAIM, {"id": batch_id, "owner": owner, "until": now + LEASE})
     if not rows:
         return None
     channel, lane, test, paced = rows[0][:4]
     asked = Asked(channel, lane, test, paced, {row[4]: row[5] for row in rows if row[4]})
-    taken = rows[0][_ASKED:]
+    taken = rows[0][_BEFORE_CLAIM:]
     return asked, Claim(*taken) if taken[0] is not None else None
 
 
@@ -200,8 +201,8 @@ _DISPATCH: Final = f"""
 def dispatch(session: Session, claim: Claim, provider: str, facts: bytes, now: datetime) -> bool:
     """Mark that bytes are about to leave, and keep what they are made of (`copies.packed`).
 
-    False: the lease was lost, or the campaign paused. A later try of the same batch overwrites
-    the copy.
+    False: the lease was lost, or the campaign or lane was paused, or all is held. A later try of
+    the same batch overwrites the copy.
     """
     values = {
         "id": claim.id,

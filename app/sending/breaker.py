@@ -20,6 +20,9 @@ from app.sending.health import Trip, trip_of
 from app.sending.models import ProviderAccount
 
 PROBE_EVERY: Final = timedelta(seconds=10)
+# A probe that no patient message has been for so long is anybody's: where nothing is sent in bulk,
+# a provider that is well again would otherwise never be asked.
+OVERDUE: Final = timedelta(seconds=60)
 # What waited comes back spread over this time.
 SPREAD_SECONDS: Final = 3
 
@@ -43,13 +46,15 @@ def choose(
     """The first provider of the route that may be asked now; None when all have to wait.
 
     `troubled` maps open breakers to the moment of their next probe. A message that is not
-    `patient` (a code somebody waits for) is no probe while another provider would take it.
+    `patient` (a code somebody waits for) is no probe while another provider would take it, unless
+    the probe is overdue.
     """
     sound = [name for name in route if name not in troubled]
     for name in route:
         if name in sound:
             return Way(name)
-        if troubled[name] <= now and (patient or not sound) and _take_probe(session, name, now):
+        may = patient or not sound or troubled[name] <= now - OVERDUE
+        if may and troubled[name] <= now and _take_probe(session, name, now):
             return Way(name, probing=True)
     return None
 
@@ -168,17 +173,17 @@ def nudge_probes(session: Session, engine: Engine, now: datetime) -> None:
 
 
 def try_now(session: Session, engine: Engine, provider: str, now: datetime) -> bool:
-    """Let a probe go at once, whatever the time of the next one was.
+    """Let a probe go at once, whatever the time of the next one was, and whoever comes first.
 
     When no batch waits, a retry comes forward. False: nothing waits for this provider, so the
     next message will be the probe.
     """
     session.execute(
         text(
-            "update provider_account set probe_at = :now "
+            "update provider_account set probe_at = :due "
             "where provider = :provider and open_since is not null"
         ),
-        {"provider": provider, "now": now},
+        {"provider": provider, "due": now - OVERDUE},
     )
     if _ask_for_one(session, engine.providers.channels(provider)):
         return True

@@ -1,6 +1,6 @@
 """Deliver one batch: claim, decide, render, hand over, record.
 
-Three transactions, and none is open while a provider is thinking:
+Three steps, and no transaction is open while a provider is thinking:
 
 1. claim the batch;
 2. load the facts of all its rows, decide and render, and last, just before the first byte may
@@ -110,13 +110,13 @@ def _claim(engine: Engine, batch_id: int) -> tuple[Claim, Way] | None:
     with transaction() as session:
         each_by_itself(session)
         now = clock.now()
-        found = batches.look(session, batch_id, engine.owner, now)
+        found = batches.claim_or_look(session, batch_id, engine.owner, now)
     if found is None:
         return None
     asked, claim = found
-    if claim is not None:
+    if asked.lane == "transactional" and not asked.paced and not asked.troubled:
         provider = engine.providers.route(asked.channel, asked.test)[0]
-        return claim, Way(provider, probing=False)
+        return (claim, Way(provider, probing=False)) if claim else None
     with transaction() as session:
         return _claim_in_turn(session, engine, asked, batch_id, now)
 
@@ -183,14 +183,16 @@ def _report_health(
 
 
 def _prepare(session: Session, engine: Engine, claim: Claim, way: Way) -> Taken | None:
-    """Decide, render, and mark the batch as leaving: true from the commit on."""
+    """Decide, render, and, as the last statement, mark the batch as leaving."""
     looked = time.monotonic()
     limits = rules.current(session)
     if limits.cap is None:  # a place under the cap is looked for and held in one transaction
         each_by_itself(session)
     plan = planning.plan(session, engine, claim, limits, clock.now())
-    # As old as what was read: a process that is stopped from here on wakes up before a closed gate.
-    gate = Gate([row.id for row in plan.rows], looked)
+    # As old as what is read about people: a process that is stopped from here on wakes up before a
+    # closed gate.
+    expiries = [row.expires_at for row in plan.rows]
+    gate = Gate([row.id for row in plan.rows], looked, expiries)
     if plan.messages:
         facts = copies.packed(plan.rows)
         if not batches.dispatch(session, claim, way.provider, facts, clock.now()):

@@ -37,7 +37,7 @@ def of(address: str | None) -> str:
 
 
 def closed(session: Session, channel: str, now: datetime) -> Mapping[str, datetime]:
-    """Domains that wait -> until when. What other processes found out may be a second old."""
+    """Domains that wait -> until when, as it was known at most a second ago."""
     global _memory  # noqa: PLW0603 - one small value per process, replaced as a whole
     if channel != "email":
         return {}

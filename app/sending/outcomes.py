@@ -115,14 +115,16 @@ def fall_back(session: Session, rows: Iterable[Row], now: datetime) -> None:
 
 
 def _first_tries(session: Session, rows: Iterable[Row]) -> Mapping[int, datetime]:
-    """When messages that were tried before were tried first."""
+    """When messages that were tried before were tried first: since staff gave them fresh tries, for
+    a dead letter that was put back into work.
+    """
     again = [row.id for row in rows if row.attempts]
     if not again:
         return {}
     found = session.execute(
         text(
-            "select notification_id, min(at) from attempt where notification_id = any(:ids) "
-            "group by notification_id"
+            "select notification_id, coalesce(max(at) filter (where number = 1), min(at)) "
+            "from attempt where notification_id = any(:ids) group by notification_id"
         ),
         {"ids": again},
     )

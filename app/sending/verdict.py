@@ -266,6 +266,20 @@ def _not_sent(story: Story, words: _Words) -> Verdict:
     )
 
 
+def _expired(story: Story, words: _Words) -> Verdict:
+    """One that was given to a provider who never answered may have arrived all the same."""
+    unanswered = [tried for tried in story.tries if tried.outcome == "ambiguous"]
+    if not unanswered:
+        return _not_sent(story, words)
+    who, at = provider_name(unanswered[-1].provider), words.say(unanswered[-1].at)
+    return Verdict(
+        "warn",
+        f"Unconfirmed: {_lower(who)} did not answer on {at}, and its time is over.",
+        " It may have gone out. Herald does not try again.",
+        f"{words.our} may have been sent; we have no confirmation.",
+    )
+
+
 def _not_sent_customer(story: Story, words: _Words) -> str:
     because = _FOR_CUSTOMERS.get(story.reason or "")
     return f"{words.our} was not sent{f' because {because}' if because else ''}."
@@ -355,7 +369,7 @@ _TELLERS: Final[dict[str, Callable[[Story, _Words], Verdict]]] = {
     "bounced": _bounced,
     "failed": _failed,
     "skipped": _not_sent,
-    "expired": _not_sent,
+    "expired": _expired,
     "cancelled": _cancelled,
     "held": _held,
     "unknown": _unknown,

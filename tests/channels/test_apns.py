@@ -238,11 +238,6 @@ def test_a_payload_above_the_limit_never_leaves(h2_server):
     assert len(h2_server.requests) == 1
 
 
-def test_an_expired_notification_is_not_sent(h2_server):
-    (result,) = send(provider(h2_server), push(expires_at=NOW))
-    assert (result.code, h2_server.requests) == ("expired", [])
-
-
 class TestProviderToken:
     def test_it_is_signed_and_shared(self, h2_server):
         send(provider(h2_server), *[push(number) for number in range(1, 6)])

@@ -181,11 +181,6 @@ def test_a_payload_above_the_limit_never_leaves(fcm, h2_server):
     assert (result.code, h2_server.requests) == ("payload_too_large", [])
 
 
-def test_an_expired_notification_is_not_sent(fcm, h2_server):
-    (result,) = send(fcm, android(expires_at=NOW))
-    assert (result.code, h2_server.requests) == ("expired", [])
-
-
 class TestAccessToken:
     def test_it_is_asked_for_as_google_wants_it(self, fcm, server, h2_server):
         h2_server.script(TAKEN)

@@ -68,12 +68,6 @@ def test_the_validity_never_exceeds_twilios_ten_hours(server):
     assert form_of(server.requests[0])["ValidityPeriod"] == "36000"
 
 
-def test_an_expired_text_is_not_sent(server):
-    (result,) = send(provider(server), sms(expires_at=NOW))
-    assert (result.outcome, result.code) == (Outcome.REJECTED, "expired")
-    assert server.requests == []
-
-
 def test_half_a_character_is_refused_here(server):
     server.script(json_reply(201, {"sid": SID}))
     bad, good = send(provider(server), sms(1, body="\ud83d"), sms(2))

@@ -1,20 +1,22 @@
 """The frequency cap: messages are counted, not devices, and no two batches take one place."""
 
 import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, text, update
 
 from app.accounts import workspace
 from app.campaigns.models import Campaign
-from app.db import transaction
+from app.db import db, transaction
 from app.sending import batches, deliver, planning, rules
 from app.sending.leases import LeaseKeeper
-from app.sending.models import Batch, CapHold, Notification
+from app.sending.models import Attempt, Batch, CapHold, Copy, Notification
 from app.sending.requests import Recipient
+from app.signing import Signer
 from tests.support.sending import House
 
 PEOPLE = 30
@@ -112,6 +114,48 @@ def test_a_batch_waits_for_the_one_that_is_counting_the_same_people(
         assert other.is_alive()
     other.join(30)
     assert outcomes(late) == {("skipped", "over_cap"): PEOPLE}
+
+
+class Meanwhile(Mapping[str, Signer]):
+    """Signers; whoever asks for one is rendering, and in the meantime somebody pauses the lane."""
+
+    def __init__(self, signers: Mapping[str, Signer]) -> None:
+        self._signers = signers
+
+    def __getitem__(self, key: str) -> Signer:
+        with db.engine.begin() as other:
+            other.execute(
+                text(
+                    "insert into lane_state (channel, lane, paused_at, paused_by) "
+                    "values ('email', 'bulk', now(), 'Ann') on conflict do nothing"
+                )
+            )
+        return self._signers[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._signers)
+
+    def __len__(self) -> int:
+        return len(self._signers)
+
+
+@pytest.mark.parametrize("capped", [True, False])
+def test_a_refused_dispatch_leaves_nothing_behind(
+    house: House, people: list[int], capped: bool
+) -> None:
+    if capped:
+        cap(1)
+    keys = offer(house, campaign("one"), channels=("email",))
+    with transaction() as session:
+        rules.current(session)  # from now on remembered, as in a process that has been at work
+    slow = replace(house.engine, signers=Meanwhile(house.engine.signers))
+    assert house.deliver_all(slow) == 0
+    assert outcomes(keys) == {("queued", None): PEOPLE}
+    with transaction() as session:
+        batch = session.scalars(select(Batch)).one()
+        assert (batch.state, batch.dispatched_at) == ("pending", None)
+        for table in (CapHold, Copy, Attempt):
+            assert session.scalar(select(func.count()).select_from(table)) == 0
 
 
 def test_two_devices_are_one_message_and_two_channels_are_two(

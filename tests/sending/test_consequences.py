@@ -1,5 +1,6 @@
 """What follows from an answer beyond its message: addresses, guards, incidents. On the wire."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,11 +9,12 @@ from sqlalchemy import func, select, update
 from sqlalchemy import text as text_of
 
 from app import settings as herald_settings
+from app.alerts import incidents as alerts
 from app.alerts.models import Incident
 from app.audience.models import Device, Suppression
 from app.db import transaction
+from app.sending import domains, mass_removal
 from app.sending import engine as engines
-from app.sending import mass_removal
 from app.sending.engine import Engine
 from app.sending.models import Batch, Notification
 from app.sending.requests import Recipient
@@ -153,6 +155,20 @@ def test_a_domain_that_refuses_a_fifth_is_held_and_others_are_not(
     assert (held.status, held.hold_reason) == ("held", "domain")
     assert timedelta(minutes=14) < held.send_after - datetime.now(UTC) <= timedelta(minutes=15)
     assert free.status == "accepted"
+
+
+def test_what_another_process_learnt_about_a_domain_holds_a_second_later(
+    house: House, by_smtp: Engine
+) -> None:
+    assert [row.status for row in mail(house, by_smtp, "early@strict.example")] == ["accepted"]
+    until = datetime.now(UTC) + timedelta(minutes=15)
+    facts = {"domain": "strict.example", "until": until.isoformat()}
+    with transaction() as session:
+        cause, now = "policy:smtp:strict.example", datetime.now(UTC)
+        alerts.open_or_count(session, cause, "It refuses us", "", facts, now)
+    time.sleep(domains.REMEMBERED_SECONDS)
+    (late,) = mail(house, by_smtp, "late@strict.example")
+    assert (late.status, late.hold_reason) == ("held", "domain")
 
 
 def test_a_device_is_removed_when_its_app_is_gone(house: House) -> None:

@@ -5,13 +5,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app import ids
 from app.db import transaction
 from app.sending import batches, breaker, control, deliver, ledger, queries
 from app.sending.leases import LeaseKeeper
-from app.sending.models import Batch
+from app.sending.models import Attempt, Batch
 from app.sending.requests import Recipient
 from app.signing import Signer
 from tests.support.sending import House, with_attempts
@@ -103,6 +103,22 @@ def test_a_provider_in_trouble_is_tried_again_and_then_given_up(house: House) ->
         assert control.retry(session, [row.id], datetime.now(UTC)) == 1
     house.deliver_all()
     assert house.message(row.id).status == "accepted"
+
+
+def test_a_dead_letter_that_is_retried_has_all_its_time_again(house: House) -> None:
+    house.contact("ada", email="ada@example.com")
+    house.sandbox.fault("sendgrid", answer={"status": 500})
+    key = house.accept(Recipient(external_id="ada")).messages[0].key
+    house.deliver_all(with_attempts(house.engine, 1))
+    assert house.message(key).status == "failed"
+    with transaction() as session:
+        session.execute(update(Attempt).values(at=Attempt.at - timedelta(days=2)))
+        control.retry(session, [key], datetime.now(UTC))
+    for number in (1, 2):
+        house.deliver_all()
+        row = house.message(key)
+        assert (row.status, row.attempts) == ("held", number)
+        house.sweep(datetime.now(UTC) + timedelta(minutes=1))
 
 
 def test_the_counters_equal_the_rows(house: House) -> None:

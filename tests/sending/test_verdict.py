@@ -90,6 +90,14 @@ def test_silence_is_not_called_a_failure() -> None:
     assert whole(story).startswith("Unconfirmed: Google did not answer on 17:47:20.")
 
 
+def test_what_expired_without_an_answer_may_have_arrived() -> None:
+    tries = [Try(1, later(1), "twilio", "ambiguous")]
+    lost = Story("sms", "expired", ASKED, "expired", final_at=later(60), tries=tries)
+    assert whole(lost).startswith("Unconfirmed: Twilio did not answer on 17:47:20")
+    never = Story("sms", "expired", ASKED, "expired", final_at=later(60))
+    assert "nothing was handed over" in whole(never)
+
+
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("channel", ["email", "sms", "ios", "android"])
 def test_every_state_has_its_sentences(status: str, channel: str) -> None:

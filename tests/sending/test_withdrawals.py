@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select, update
@@ -74,6 +74,20 @@ def test_an_opt_out_counts_for_what_has_not_begun(house: House, people: list[int
     house.deliver_all()
     assert statuses(late) == {("skipped", "opted_out")}
     assert len(handed_over(house)) == PEOPLE - len(late)
+
+
+def test_what_is_over_before_its_turn_comes_does_not_leave(house: House) -> None:
+    house.sandbox.fault("twilio", fault="delay", seconds=SLOW_SECONDS)
+    keys = house.crowd(PEOPLE)
+    over = datetime.now(UTC) + timedelta(seconds=SLOW_SECONDS)
+    house.accept_for_all(PEOPLE, topic="offers", channels=("sms",), expires_at=over)
+    with being_sent(house):
+        pass
+    gone = len(handed_over(house))
+    assert 0 < gone < PEOPLE
+    house.deliver_all()
+    assert len(handed_over(house)) == gone
+    assert statuses(keys) == {("accepted", None), ("expired", "expired")}
 
 
 @pytest.mark.parametrize("who", ["campaign", "lane", "installation", "process"])

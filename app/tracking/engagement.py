@@ -146,6 +146,8 @@ def _add_difference(
         return
     campaign = message.campaign_id or 0
     for sign, items in ((-1, before), (1, after)):
+        if not items:
+            continue
         for totals, part in zip((counts, firsts), tally(items, message.handed_at), strict=True):
             for cell, number in part.items():
                 totals[campaign, message.channel, cell] += sign * number

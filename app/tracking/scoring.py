@@ -30,6 +30,8 @@ Cell = tuple[str, str, datetime, int]  # kind, verdict, slot, link
 
 def judge(items: Sequence[Known]) -> list[Known]:
     """The same events, in the same order, with bursts found and the first human ones marked."""
+    if len(items) == 1:  # nearly always: nothing to compare it with
+        return [replace(items[0], first=items[0].verdict == "human")]
     clicks = [(item.at, item.link_id) for item in items if item.kind == "clicked"]
     burst = verdicts.in_burst((at, link) for at, link in clicks if link is not None)
     judged = [

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.arrays import literal
+from app.db import driver_style, tuples
 from app.tracking.events import MONTHS, months
 
 _LARGEST_KEY: Final = 1 << 63
@@ -40,10 +40,10 @@ def targets(session: Session, places: Sequence[Place], now: datetime) -> list[Ta
             query = (
                 "select n.id, l.number, l.id, l.url "  # noqa: S608
                 "from notification n join link l on l.version_id = n.version_id "
-                "where n.id = any(cast(:ids as bigint[])) "
-                f"and l.number = any(cast(:numbers as int[])) {condition}"
+                "where n.id = any(cast(%(ids)s as bigint[])) "
+                f"and l.number = any(cast(%(numbers)s as int[])) {driver_style(condition)}"
             )
-            rows = session.execute(text(query), _keys(missing) | months(now))
+            rows = tuples(session, query, _keys(missing) | months(now))
             found.update((Place(row[0], row[1]), Target(row[2], row[3])) for row in rows)
     return [_if_web(found.get(place)) for place in places]
 

@@ -9,9 +9,9 @@ from tests.support.browser import chromium
 from tests.support.herald import Herald, running_herald
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def herald(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Herald]:
-    """A Herald with its demo data, one for each module."""
+    """A Herald with its demo data: making them takes longer than most of what is tried on them."""
     var_dir = tmp_path_factory.mktemp("console") / "var"
     with running_herald(var_dir, HERALD_DEMO="yes") as running, running.attached():
         yield running

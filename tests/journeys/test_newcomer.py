@@ -32,7 +32,7 @@ from tests.support import crowd
 from tests.support.herald import Herald, running_herald
 from tests.support.processes import eventually, kill
 
-PEOPLE, WRONG = 20_000, 37
+PEOPLE, WRONG = 6_000, 37
 OPENERS, CLICKERS = 60, 20
 IMAGE = re.compile(r'src="([^"]+/o/[^"]+)"')
 LINK = re.compile(r'href="([^"]+/c/[^"]+)"')
@@ -107,7 +107,7 @@ def messages(key: int) -> list[Notification]:
 
 @pytest.fixture(scope="module")
 def everyone(herald: Herald, tmp_path_factory: pytest.TempPathFactory) -> int:
-    """20,000 people from a file, and the segment of all of them."""
+    """Thousands of people from a file, and the segment of all of them."""
     path = tmp_path_factory.mktemp("csv") / "people.csv"
     crowd.write(path, PEOPLE, WRONG)
     printed = herald.cli("import", str(path), "--json")

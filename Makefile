@@ -69,7 +69,7 @@ browser:
 	echo "They are left out."
 
 test: dev assets browser ## Run all tests
-	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup --no-loadscope-reorder \
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder \
 	    $$($(HAS_BROWSER) || echo --ignore=tests/browser)
 
 lint: dev ## Check style, types, architecture and templates

@@ -1,19 +1,26 @@
 """Long tests first, and together what shares a server: the short ones fill the gaps at the end."""
 
+from typing import Final
+
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
-_FIRST = ("tests/browser", "tests/journeys", "tests/faults", "tests/ops")
-_SHARED = "tests/browser"
+_FIRST: Final = ("tests/browser", "tests/journeys", "tests/faults", "tests/ops")
+_SHARED: Final = "tests/browser"
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
+class Together(LoadFileScheduling):
+    """A worker takes a whole file, or the folder whose tests have one server in common."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _SHARED if nodeid.startswith(_SHARED) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Together:
+    """See xdist."""
+    return Together(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker takes a whole file, or the folder whose tests have a server in common.
-
-    Stable: within a file nothing changes its place.
-    """
+    """Stable: within a file nothing changes its place."""
     items.sort(key=lambda item: not item.nodeid.startswith(_FIRST))
-    for item in items:
-        path = item.nodeid.partition("::")[0]
-        together = _SHARED if path.startswith(_SHARED) else path
-        item.add_marker(pytest.mark.xdist_group(together))

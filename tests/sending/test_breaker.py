@@ -272,13 +272,18 @@ def test_a_code_somebody_waits_for_is_no_probe_while_another_provider_takes_it(
     assert newest.provider == "smtp"
 
 
-def test_where_nothing_is_sent_in_bulk_a_code_is_the_probe_after_a_minute(
-    house: House, both: Engine
-) -> None:
+def fail_over_and_recover(house: House, both: Engine) -> None:
+    """The first provider failed and the second took over; the first would take mail again."""
     house.sandbox.fault("sendgrid", answer={"status": 503})
     accept(house, 6)
     house.deliver_all(both)
     house.sandbox.reset()
+
+
+def test_where_nothing_is_sent_in_bulk_a_code_is_the_probe_after_a_minute(
+    house: House, both: Engine
+) -> None:
+    fail_over_and_recover(house, both)
     with transaction() as session:
         session.get_one(ProviderAccount, "sendgrid").probe_at = datetime.now(UTC) - breaker.OVERDUE
     accept(house, 1)
@@ -288,10 +293,7 @@ def test_where_nothing_is_sent_in_bulk_a_code_is_the_probe_after_a_minute(
 
 
 def test_try_now_needs_no_campaign(house: House, both: Engine) -> None:
-    house.sandbox.fault("sendgrid", answer={"status": 503})
-    accept(house, 6)
-    house.deliver_all(both)
-    house.sandbox.reset()
+    fail_over_and_recover(house, both)
     try_now(house)
     accept(house, 1)
     house.deliver_all(both)
@@ -301,10 +303,7 @@ def test_try_now_needs_no_campaign(house: House, both: Engine) -> None:
 def test_marketing_probes_and_the_rest_of_its_batch_goes_the_other_way(
     house: House, both: Engine
 ) -> None:
-    house.sandbox.fault("sendgrid", answer={"status": 503})
-    accept(house, 6)
-    house.deliver_all(both)
-    house.sandbox.reset()
+    fail_over_and_recover(house, both)
     house.probe_may_go("sendgrid")
     accept(house, 1, topic="offers")
     house.deliver_all(both)

@@ -22,7 +22,9 @@ from app import priority
 def said(pid):
     session = Path(f"/proc/{pid}/autogroup")
     own = os.getpriority(os.PRIO_PROCESS, pid)
-    return f"{own} {session.read_text().split()[-1] if session.exists() else own}"
+    # What the machine started outside any session has a file that says nothing.
+    words = session.read_text().split() if session.exists() else []
+    return f"{own} {words[-1] if words else own}"
 
 wanted = int(sys.argv[2])
 ordinary = psycopg.connect(sys.argv[1])

@@ -107,6 +107,25 @@ def provider_is_talking(session: Session, provider: str, since: datetime) -> boo
     )
 
 
+def heard_until(session: Session, now: datetime) -> datetime:
+    """Whatever webhooks told us before this moment has been applied.
+
+    Silence of a message means nothing until then: what proves it may be among those that wait. One
+    that was looked at already, and could not be applied or found no message, is not waited for.
+    """
+    oldest: datetime | None = session.scalar(
+        text(
+            """
+            select received_at from receipt
+             where applied_at is null and due_at <= :now and tries = 0
+             order by due_at limit 1
+            """
+        ),
+        {"now": now},
+    )
+    return now if oldest is None else min(oldest, now)
+
+
 def first_attempt_since(session: Session, moment: datetime) -> int:
     """The key of about the first attempt at or after a moment, by halving: keys follow time."""
     found = session.scalar(

@@ -192,8 +192,14 @@ _WORKER_DIED: Final = Result(
 
 
 def settle_unknown(session: Session, engine: Engine, now: datetime) -> int:
-    """Messages without an answer for which no evidence came within the window."""
-    rows = session.execute(text(_UNKNOWN), {"now": now, "limit": TAKEN}).all()
+    """Messages without an answer for which no evidence came within the window.
+
+    Only what was heard counts: where webhooks of that time still wait to be applied, it waits too,
+    for as long as evidence may take and no longer.
+    """
+    heard = evidence.heard_until(session, now)
+    limits = {"now": now, "heard": heard, "long_ago": now - retry.EVIDENCE_LIMIT, "limit": TAKEN}
+    rows = session.execute(text(_UNKNOWN), limits).all()
     if not rows:
         return 0
     talking = _Talking(session)
@@ -235,6 +241,7 @@ _UNKNOWN: Final = """
         from attempt where notification_id = n.id
     ) a
    where n.status = 'unknown' and n.send_after <= :now
+     and (n.send_after <= :heard or a.last < :long_ago)
    order by n.send_after limit :limit for update of n skip locked
 """
 PUSH: Final = ("ios", "android")

@@ -1,12 +1,15 @@
 """Evidence for lost answers: Twilio is asked, and believed. On the wire."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
+from app import ids
 from app.db import transaction
 from app.sending import evidence
 from app.sending.requests import Recipient
+from app.tracking import receipts
 from tests.support.sending import House
 
 PHONE = "+12025551234"
@@ -83,6 +86,53 @@ def test_while_twilio_cannot_be_asked_the_policy_waits(house: House) -> None:
     house.sandbox.fault("twilio_look_up", answer={"status": 503})
     assert evidence.look(house.engine) == 0
     assert house.message(key).send_after > datetime.now(UTC) + timedelta(seconds=25)
+
+
+def lose_a_mail(house: House) -> int:
+    """Send a mail that SendGrid takes without an answer; its key."""
+    house.sandbox.fault("sendgrid", fault="accept_then_reset", span={"requests": 1})
+    accepted = house.accept(Recipient(email="sam@example.com"), data={"first_name": "Sam"})
+    house.deliver_all()
+    (message,) = accepted.messages
+    assert house.message(message.key).status == "unknown"
+    return message.key
+
+
+def report(key: int, at: datetime) -> None:
+    """SendGrid's webhook that proves it: kept, not applied yet."""
+    event = {"event": "delivered", "nid": ids.encode("ntf", key), "sg_event_id": f"e{key}",
+             "timestamp": int(at.timestamp()), "att": "1"}  # fmt: skip
+    with transaction() as session:
+        receipts.store(session, "sendgrid", json.dumps([event]).encode(), {}, at)
+
+
+def test_a_proof_that_came_in_time_counts_however_late_it_is_applied(house: House) -> None:
+    key = lose_a_mail(house)
+    report(key, datetime.now(UTC))
+    for minutes in (2, 5, 9):
+        house.sweep(datetime.now(UTC) + timedelta(minutes=minutes))
+        assert house.message(key).status == "unknown"
+    with transaction() as session:
+        assert receipts.apply(session, datetime.now(UTC)).events == 1
+    assert house.message(key).status == "delivered"
+    house.sweep(datetime.now(UTC) + timedelta(minutes=11))
+    house.deliver_all()
+    assert len(house.sandbox.journal()) == 1
+
+
+def test_reports_that_cannot_be_applied_do_not_keep_a_message_for_ever(house: House) -> None:
+    key = lose_a_mail(house)
+    report(key, datetime.now(UTC))
+    house.sweep(datetime.now(UTC) + timedelta(minutes=11))
+    assert house.deliver_all() == 1
+    assert len(house.sandbox.journal()) == 2
+
+
+def test_reports_of_a_later_time_are_not_waited_for(house: House) -> None:
+    key = lose_a_mail(house)
+    report(key, datetime.now(UTC) + timedelta(seconds=70))
+    house.sweep(datetime.now(UTC) + timedelta(seconds=71))
+    assert house.message(key).status == "queued"
 
 
 def test_a_provider_is_talking_once_a_webhook_about_a_later_message_came(house: House) -> None:

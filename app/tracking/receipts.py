@@ -26,6 +26,9 @@ CHUNK: Final = 1_000
 CHUNK_BYTES: Final = 500_000  # about 2,000 events
 PARKED_FOR: Final = timedelta(minutes=5)
 MAX_TRIES: Final = 8
+# So many transactions apply at the same time: they must leave the worker's other threads to mail.
+SEATS: Final = 2
+_SEAT: Final = 7_203  # the first half of an advisory lock's key, which is the seat's number
 # Long enough to look into what a provider said; its events are kept apart from this.
 KEPT_FOR: Final = timedelta(days=7)
 _PAUSES: Final = (2, 5, 15, 30, 60)  # seconds between looks for a message that is not known yet
@@ -135,9 +138,12 @@ def store_all(session: Session, posts: Sequence[Post], now: datetime) -> list[in
 def apply(session: Session, now: datetime, limit: int = CHUNK, only: int | None = None) -> Outcome:
     """Apply up to `limit` receipts that are due, oldest first; none left: `receipts` is 0.
 
-    Receipts that another process is applying are passed over. One that cannot be applied is tried
-    again later and does not hold up the others. `only` is the key of a single receipt.
+    Receipts that another process is applying are passed over; there are never more than SEATS that
+    do. One that cannot be applied is tried again later and does not hold up the others. `only` is
+    the key of a single receipt, for which nobody has to be let through.
     """
+    if only is None and not _has_seat(session):
+        return Outcome()
     receipts, more = _take(session, now, limit, only)
     outcome = Outcome()
     try:
@@ -150,35 +156,52 @@ def apply(session: Session, now: datetime, limit: int = CHUNK, only: int | None 
         log.warning("receipts_one_by_one", receipts=len(receipts), error=type(error).__name__)
         for receipt in receipts:
             outcome.add(_apply_alone(session, receipt, now))
-    # Where all of them are in other hands, those go on.
-    outcome.more = more and bool(receipts)
+    outcome.more = more
     return outcome
+
+
+def _has_seat(session: Session) -> bool:
+    """Whether this transaction may be one of those that apply."""
+    return any(
+        session.scalar(select(func.pg_try_advisory_xact_lock(_SEAT, number)))
+        for number in range(SEATS)
+    )
 
 
 def _take(
     session: Session, now: datetime, limit: int, only: int | None
 ) -> tuple[list[_Kept], bool]:
-    """Lock the oldest that are due, at most CHUNK_BYTES of them: a transaction stays short.
+    """Lock the oldest that are due and in nobody's hands; answers also whether more are due."""
+    after = 0
+    while True:
+        chosen, more = _chosen(session, now, limit, only, after)
+        if not chosen:
+            return [], False
+        rows = session.execute(_LOCK, {"ids": literal(chosen), "now": now}).all()
+        if rows:
+            return [_Kept(*row) for row in rows], more
+        after = chosen[-1]
 
-    Answers also whether more are due.
+
+def _chosen(
+    session: Session, now: datetime, limit: int, only: int | None, after: int
+) -> tuple[list[int], bool]:
+    """The oldest that are due, beyond a key, and whether there are more.
+
+    They have CHUNK_BYTES in all: a transaction stays short.
     """
-    due = (Receipt.applied_at.is_(None), Receipt.due_at <= now)
+    due = (Receipt.applied_at.is_(None), Receipt.due_at <= now, Receipt.id > after)
     sizes = select(Receipt.id, func.octet_length(Receipt.body)).where(*due)
     if only is not None:
         sizes = sizes.where(Receipt.id == only)
     chosen: list[int] = []
     room = CHUNK_BYTES
-    more = False
     for key, size in session.execute(sizes.order_by(Receipt.id).limit(limit + 1)):
-        more = len(chosen) == limit or bool(chosen and size > room)
-        if more:
-            break
+        if len(chosen) == limit or (chosen and size > room):
+            return chosen, True
         chosen.append(key)
         room -= size
-    if not chosen:
-        return [], more
-    rows = session.execute(_LOCK, {"ids": literal(chosen), "now": now})
-    return [_Kept(*row) for row in rows], more
+    return chosen, False
 
 
 def _apply_alone(session: Session, receipt: _Kept, now: datetime) -> Outcome:

@@ -342,3 +342,23 @@ def test_a_chunk_ends_where_bodies_get_large(world: World, session: Session) -> 
         keep(session, [large], world.now)
     done = [receipts.apply(session, world.now) for _ in range(2)]
     assert [(one.receipts, one.more) for one in done] == [(1, True), (1, False)]
+
+
+def test_two_apply_at_a_time_and_a_third_leaves_the_rest_to_them(world: World) -> None:
+    sent = [world.message(world.contact()) for _ in range(3)]
+    for message in sent:
+        keep(world.session, [sendgrid(message, "delivered")], world.now)
+    world.session.commit()
+    engine = world.session.get_bind()
+    with Session(engine) as one, Session(engine) as two, Session(engine) as three:
+        at_once = [receipts.apply(hand, world.now, limit=1) for hand in (one, two, three)]
+        assert [(done.receipts, done.more) for done in at_once] == [
+            (1, True),
+            (1, True),
+            (0, False),
+        ]
+        one.commit()
+        two.commit()
+        assert receipts.apply(three, world.now).receipts == 1
+        three.commit()
+    assert {status_of(world, message) for message in sent} == {("delivered", None)}

@@ -8,7 +8,7 @@ Three steps, and no transaction is open while a provider is thinking:
 3. record the final state of every row (checks the fence again).
 
 In between, answers are written down every 200 ms, so that a crash leaves unknown only what was in
-the air.
+the air; and messages whose answer was lost are shown as such (`lost`).
 """
 
 import time
@@ -23,7 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from app import clock
-from app.channels.base import Result
+from app.channels.base import Outcome, Result
 from app.db import each_by_itself, transaction
 from app.sending import (
     attempts,
@@ -44,6 +44,7 @@ from app.sending.engine import Engine
 from app.sending.facts import Row
 from app.sending.gate import Gate
 from app.sending.leases import LeaseKeeper
+from app.sending.lost import Lost
 from app.sending.planning import Plan
 
 CHECKPOINT_SECONDS: Final = 0.2
@@ -70,7 +71,7 @@ def deliver(engine: Engine, leases: LeaseKeeper, batch_id: int) -> bool:
         return False
     claim, plan = taken.claim, taken.plan
     answers = _Answers(engine, taken)
-    with leases.keep(claim, taken.way.provider, taken.gate):
+    with leases.keep(claim, taken.way.provider, taken.gate, answers.lost):
         if plan.messages:
             answers.collect()
         with transaction() as session:
@@ -78,7 +79,8 @@ def deliver(engine: Engine, leases: LeaseKeeper, batch_id: int) -> bool:
             if not batches.finish(session, claim, now):
                 return False
             attempts.write(session, claim, answers.unwritten(), alone=True)
-            outcomes.record(session, engine, claim, plan.rows, answers.all, plan.settled, now)
+            rest = answers.lost.without_shown(answers.all)
+            outcomes.record(session, engine, claim, plan.rows, rest, plan.settled, now)
             outcomes.fall_back(session, plan.unsent, now)
             if plan.holds:
                 caps.let_go(session, claim)
@@ -218,6 +220,7 @@ class _Answers:
         self.all: list[Answer] = []
         self.results: list[Result] = []
         self.left: list[Row] = []
+        self.lost = Lost()
 
     def collect(self) -> None:
         """Hand the messages over and wait for every answer."""
@@ -237,7 +240,10 @@ class _Answers:
             return
         if result is not self._previous:
             self._heard(result)
-        self.all.append(Answer(row.id, row.attempts + 1, self._provider.name, result, self._at))
+        answer = Answer(row.id, row.attempts + 1, self._provider.name, result, self._at)
+        self.all.append(answer)
+        if result.outcome is Outcome.AMBIGUOUS:
+            self.lost.add(answer)
         if self._moment - self._last > CHECKPOINT_SECONDS and not self._is_last():
             self._checkpoint()
 

@@ -1,9 +1,9 @@
 """Looks after the batches that are being sent in this process.
 
 One thread for all of them: it renews their leases, tells their gates what was withdrawn meanwhile,
-and notices providers that have fallen silent. A process that is stopped (SIGSTOP, a long pause)
-does none of it, so its batches go to someone else, its fencing numbers are worth nothing any more,
-and its gates are closed when it wakes up.
+shows which answers were lost, and notices providers that have fallen silent. A process that is
+stopped (SIGSTOP, a long pause) does none of it, so its batches go to someone else, its fencing
+numbers are worth nothing any more, and its gates are closed when it wakes up.
 """
 
 import threading
@@ -19,11 +19,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock
 from app.db import transaction
-from app.sending import batches, breaker, withdrawals
+from app.sending import batches, breaker, lost, withdrawals
 from app.sending.batches import Claim
 from app.sending.engine import Engine
 from app.sending.gate import Gate
 from app.sending.health import Trip
+from app.sending.lost import Lost
 
 RENEW_SECONDS: Final = 5.0
 LOOK_SECONDS: Final = 1.0
@@ -32,11 +33,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A batch in hand, and the gate of its messages."""
+    """A batch in hand, the gate of its messages, and those whose answer was lost."""
 
     claim: Claim
     provider: str
     gate: Gate
+    lost: Lost
 
 
 class LeaseKeeper:
@@ -52,10 +54,12 @@ class LeaseKeeper:
         self._stopping = False
 
     @contextmanager
-    def keep(self, claim: Claim, provider: str, gate: Gate) -> Iterator[None]:
+    def keep(
+        self, claim: Claim, provider: str, gate: Gate, lost: Lost | None = None
+    ) -> Iterator[None]:
         """Keep this claim's lease, and its gate up to date, while the block runs."""
         with self._lock:
-            self._held[claim.id] = Held(claim, provider, gate)
+            self._held[claim.id] = Held(claim, provider, gate, lost or Lost())
             self._start()
         if self._stopping:
             gate.stop()
@@ -91,6 +95,7 @@ class LeaseKeeper:
                 renew_at = time.monotonic() + RENEW_SECONDS
             try:
                 self._look_after(held, renews=renews)
+                self._show_lost(held)
             except SQLAlchemyError as error:
                 # The database is away: leases run out and gates close, which is what they are for.
                 log.warning("leases_not_renewed", error=type(error).__name__, batches=len(held))
@@ -113,6 +118,13 @@ class LeaseKeeper:
         if going:
             _tell(going, found, asked)
         _stop_silent(held, silent)
+
+    def _show_lost(self, held: Sequence[Held]) -> None:
+        for one in held:
+            if waiting := one.lost.waiting():
+                with self._app.app_context(), transaction() as session:
+                    lost.show(session, one.claim, waiting, clock.now())
+                one.lost.shown(waiting)
 
 
 def _tell(going: Sequence[Held], found: Mapping[int, withdrawals.Withdrawn], asked: float) -> None:

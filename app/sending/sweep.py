@@ -169,7 +169,8 @@ def _settle_dispatched(
 ) -> None:
     """Answers that were written down count; the rest was in the air and has no answer."""
     answers = attempts.of_batch(session, claim)
-    rows = [row for row in load(session, claim, current(session), now) if row.status == "queued"]
+    # Some may be `unknown` already: their answer was lost before the worker died.
+    rows = [row for row in load(session, claim, current(session), now) if row.status in _IN_AIR]
     lost = [
         Answer(row.id, row.attempts + 1, provider, _WORKER_DIED, now)
         for row in rows
@@ -184,6 +185,7 @@ def _settle_dispatched(
     )
 
 
+_IN_AIR: Final = ("queued", "unknown")
 _WORKER_DIED: Final = Result(
     Outcome.AMBIGUOUS,
     code="worker_died",

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import orjson
 from flask import Blueprint, Flask, Response, request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
@@ -17,20 +16,18 @@ from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import cache, frame, jobs, priority
+from app import core, frame
 from app import log as logs
 from app.accounts import sessions
 from app.api import document, machine, operations, problems, routes
 from app.console import access, errors, hold, pages, signin
 from app.console import routes as console_routes
-from app.db import db, must_live
 from app.errors import DomainError
 from app.express import Express
 from app.frame import Herald
 from app.gather import NotWritten
 from app.hooks import routes as hooks_routes
-from app.sending import engine
-from app.settings import Settings, SettingsError
+from app.settings import Settings
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 MEGABYTE: Final = 1024 * 1024
@@ -52,6 +49,7 @@ def create_app(settings: Settings) -> Flask:
         doc_ui=False,
         **document.options(),
     )
+    core.equip(app, settings)
     _configure(app, settings)
     _register_machinery(app, settings)
     _register_doors(app, settings)
@@ -65,40 +63,12 @@ def create_app(settings: Settings) -> Flask:
     return app
 
 
-def engine_options() -> dict[str, Any]:
-    """How this process talks to PostgreSQL: nothing waits for ever, a lost server is noticed."""
-    return {
-        "pool_size": 10,
-        "max_overflow": 10,
-        "pool_timeout": 4,
-        "pool_events": [(must_live, "checkout"), (priority.like_ours, "connect")],
-        "pool_recycle": 1800,
-        "hide_parameters": True,  # they hold people's data, and errors are logged
-        "json_serializer": _to_json,
-        "json_deserializer": orjson.loads,
-        "connect_args": {
-            "connect_timeout": 3,
-            "application_name": "herald",
-            "options": "-c statement_timeout=30s -c lock_timeout=10s"
-            " -c idle_in_transaction_session_timeout=60s",
-        },
-    }
-
-
 def _configure(app: Flask, settings: Settings) -> None:
-    for name, url in (("DATABASE_URL", settings.database_url), ("REDIS_URL", settings.redis_url)):
-        if not url:
-            raise SettingsError(
-                f"{name} is missing. Set it, or start with `herald up` or `make run`."
-            )
     secure = settings.secure_cookies
     app.config.update(
-        HERALD=settings,
         HERALD_VERSION=_version(),
         SECRET_KEY=settings.secret_key,
         SECRET_KEY_FALLBACKS=list(settings.old_secret_keys),
-        SQLALCHEMY_DATABASE_URI=settings.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS=engine_options(),
         MAX_CONTENT_LENGTH=LARGEST_REQUEST,
         MAX_FORM_MEMORY_SIZE=MEGABYTE,
         MAX_FORM_PARTS=1000,
@@ -117,10 +87,6 @@ def _configure(app: Flask, settings: Settings) -> None:
 
 
 def _register_machinery(app: OpenAPI, settings: Settings) -> None:
-    db.init_app(app)
-    jobs.init_app(app, settings.redis_url, settings.queue_prefix())
-    cache.init_app(app, settings.redis_url, settings.queue_prefix())
-    engine.init_app(app, settings)
     app.before_request(frame.begin_request)
     app.after_request(frame.security_headers)
     app.after_request(frame.read_the_rest)
@@ -230,10 +196,6 @@ def _trusted_hosts(settings: Settings) -> list[str] | None:
     if not settings.secure_cookies:
         return None
     return [urlsplit(settings.public_url).hostname or "localhost", "localhost", "127.0.0.1"]
-
-
-def _to_json(value: object) -> str:
-    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 def _version() -> str:

@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import log, settings, timekeeper
-from app.factory import create_app
+from app.core import create_core
 from app.sending import engine, installation
 from app.sending.deliver import deliver
 from app.sending.engine import Engine
@@ -58,7 +58,7 @@ def prepare() -> Flask:
     """The application, from the environment: all that processes of one kind can share."""
     found = settings.load()
     log.configure()
-    return create_app(found)
+    return create_core(found)
 
 
 def build(app: Flask | None = None) -> Process:

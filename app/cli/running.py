@@ -38,15 +38,15 @@ def reached() -> Iterator[Settings]:
 def application() -> Iterator[Flask]:
     """The application in its context, on a database that is up to date."""
     from app import log, migrate
+    from app.core import create_core
     from app.db import db
-    from app.factory import create_app
 
     _know_the_folder(load())
     with reached() as settings:
         log.configure("WARNING")
         if not migrate.at_head(settings.database_url):
             raise click.ClickException("The database is not up to date. Run: herald db migrate")
-        app = create_app(settings)
+        app = create_core(settings)
         with app.app_context():
             try:
                 yield app

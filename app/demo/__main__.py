@@ -4,8 +4,8 @@ import json
 import sys
 
 from app import clock, log, settings
+from app.core import create_core
 from app.demo import load
-from app.factory import create_app
 from app.servers.private import write_private
 
 
@@ -13,7 +13,7 @@ def main() -> int:
     """0 when it was made."""
     found = settings.load()
     log.configure("WARNING")
-    app = create_app(found)
+    app = create_core(found)
     with app.app_context():
         try:
             made = load.load(found, clock.now())

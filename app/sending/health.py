@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from typing import Final
 
 from app.channels.base import Outcome, Result
@@ -19,6 +20,8 @@ WINDOW_SECONDS: Final = 10.0
 # So many failed calls within the window, and hardly a success beside them: it is down.
 FAILURES: Final = 5
 LARGEST_SHARE: Final = 0.1
+# Or as many, for so long, without a single success between them: however well it did before.
+STREAK_SECONDS: Final = 2.0
 # Calls are in the air and nothing at all has come back for so long: it is down, too. Less than
 # the calls' own deadline, so that not every thread has to find out for itself.
 SILENT_SECONDS: Final = 7.0
@@ -72,11 +75,20 @@ class _Seen:
     bad: Sequence[Result]
 
 
+def _streak(seen: Sequence[_Seen]) -> list[_Seen]:
+    """The sends since the last success, oldest first."""
+    since = takewhile(lambda one: not one.good, reversed(seen))
+    return list(since)[::-1]
+
+
 class Health:
     """The last seconds of every provider, shared by all threads of a process."""
 
-    def __init__(self, silent_seconds: float = SILENT_SECONDS) -> None:
+    def __init__(
+        self, silent_seconds: float = SILENT_SECONDS, streak_seconds: float = STREAK_SECONDS
+    ) -> None:
         self._silent_seconds = silent_seconds
+        self._streak_seconds = streak_seconds
         self._lock = threading.Lock()
         self._seen: dict[str, deque[_Seen]] = {}
         self._heard: dict[str, float] = {}
@@ -100,9 +112,12 @@ class Health:
                 seen.popleft()
             failures = [result for one in seen for result in one.bad]
             successes = sum(one.good for one in seen)
+            streak = _streak(seen)
         if len(failures) >= FAILURES and successes <= LARGEST_SHARE * len(failures):
             return _failing(failures)
-        return None
+        lasting = bool(streak) and now - streak[0].at >= self._streak_seconds
+        in_a_row = [result for one in streak for result in one.bad]
+        return _failing(in_a_row) if lasting and len(in_a_row) >= FAILURES else None
 
     @contextmanager
     def in_air(self, provider: str, messages: int) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """A provider in trouble: parked without a lost try, probed, followed by another, and back."""
 
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -88,6 +89,32 @@ def test_a_provider_that_fails_is_left_alone_and_the_rest_loses_no_try(house: Ho
             )
         )
         assert set(untried) == {0}
+
+
+def test_two_seconds_of_failures_are_enough_however_well_it_did_before(house: House) -> None:
+    engine = replace(house.engine, health=Health(streak_seconds=0.3))
+    accept(house, 60)
+    house.deliver_all(engine)
+    house.sandbox.fault("sendgrid", answer={"status": 500})
+    accept(house, 5)
+    house.deliver_all(engine)
+    assert not is_open(), "five at once may be one broken connection"
+    time.sleep(0.3)
+    accept(house, 1)
+    house.deliver_all(engine)
+    assert is_open()
+
+
+def test_a_success_between_the_failures_keeps_it_closed(house: House) -> None:
+    engine = replace(house.engine, health=Health(streak_seconds=0.3))
+    accept(house, 60)
+    house.deliver_all(engine)
+    for _ in range(3):
+        house.sandbox.fault("sendgrid", answer={"status": 500}, span={"requests": 4})
+        accept(house, 5)
+        house.deliver_all(engine)
+        time.sleep(0.2)
+    assert not is_open()
 
 
 def test_one_probe_goes_in_ten_seconds(house: House) -> None:

@@ -35,7 +35,19 @@ FORWARD: Final[dict[str, frozenset[str]]] = {
             "unknown",
         }
     ),
-    "held": frozenset({"queued", "cancelled", "expired", "skipped", "failed"}),
+    # One that waits for its next try may have been taken at the last one: a webhook tells.
+    "held": frozenset(
+        {
+            "queued",
+            "cancelled",
+            "expired",
+            "skipped",
+            "failed",
+            "accepted",
+            "delivered",
+            "bounced",
+        }
+    ),
     "sending": frozenset(
         {"accepted", "delivered", "bounced", "failed", "held", "unknown", "queued"}
     ),

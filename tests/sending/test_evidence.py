@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from app import ids
 from app.db import transaction
-from app.sending import evidence
+from app.sending import evidence, sweep
 from app.sending.requests import Recipient
 from app.tracking import receipts
 from tests.support.sending import House
@@ -117,6 +117,22 @@ def test_a_proof_that_came_in_time_counts_however_late_it_is_applied(house: Hous
     assert house.message(key).status == "delivered"
     house.sweep(datetime.now(UTC) + timedelta(minutes=11))
     house.deliver_all()
+    assert len(house.sandbox.journal()) == 1
+
+
+def test_a_proof_that_comes_after_the_decision_still_keeps_it_from_leaving_again(
+    house: House,
+) -> None:
+    key = lose_a_mail(house)
+    with transaction() as session:
+        sweep.settle_unknown(session, house.engine, datetime.now(UTC) + timedelta(minutes=2))
+    assert house.message(key).status == "held"
+    report(key, datetime.now(UTC))
+    with transaction() as session:
+        receipts.apply(session, datetime.now(UTC))
+    house.sweep(datetime.now(UTC) + timedelta(minutes=3))
+    house.deliver_all()
+    assert house.message(key).status == "delivered"
     assert len(house.sandbox.journal()) == 1
 
 

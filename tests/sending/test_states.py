@@ -21,6 +21,7 @@ from tests.support.sending import House
         ("delivered", "unknown", "delivered"),
         ("accepted", "delivered", "delivered"),
         ("delivered", "held", "delivered"),
+        ("held", "delivered", "delivered"),
     ],
 )
 def test_who_comes_second_sees_what_the_first_did(

@@ -5,8 +5,9 @@ to run twice at once (rows are taken with SKIP LOCKED), and says how much it did
 """
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
+import structlog
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -26,6 +27,7 @@ DEATHS: Final = 3
 NUDGE_WHEN_EMPTY: Final = timedelta(seconds=3)
 NUDGE_ANYWAY: Final = timedelta(seconds=60)
 TAKEN: Final = 5_000
+log = structlog.get_logger(__name__)
 
 
 def release_due(session: Session, now: datetime) -> int:
@@ -205,37 +207,41 @@ def settle_unknown(session: Session, engine: Engine, now: datetime) -> int:
     if not rows:
         return 0
     talking = _Talking(session)
-    changes = []
-    for row in rows:
-        last = row.last or now
-        silence = Silence(
-            times=row.times,
-            since=last,
-            harmless=row.channel in PUSH,
-            proven=row.klass == "marketing" and talking.about(row.provider, last),
-        )
-        tried = Tried(
-            row.attempts, row.klass, row.first or now, row.expires_at, engine.retry_attempts
-        )
-        following = retry.after_silence(tried, silence, now)
-        changes.append(
-            Change(
-                row.id,
-                following.status,
-                following.reason,
-                now,
-                send_after=following.send_after,
-                hold_reason=following.hold_reason,
-            )
-        )
+    changes = [_settled(row, talking, engine.retry_attempts, now) for row in rows]
     accepted = [row.accepted_at for row in rows]
     states.move(session, changes, now, (min(accepted), max(accepted)))
     return len(changes)
 
 
+def _settled(row: Any, talking: "_Talking", allowed: int | None, now: datetime) -> Change:
+    """What becomes of a message of which nothing was heard."""
+    if row.told is not None:  # it should have moved when that was stored
+        log.warning("evidence_found_late", notification=row.id, status=row.told)
+        return Change(row.id, row.told, None, now)
+    last = row.last or now
+    silence = Silence(
+        times=row.times,
+        since=last,
+        harmless=row.channel in PUSH,
+        proven=row.klass == "marketing" and talking.about(row.provider, last),
+    )
+    tried = Tried(row.attempts, row.klass, row.first or now, row.expires_at, allowed)
+    following = retry.after_silence(tried, silence, now)
+    return Change(
+        row.id,
+        following.status,
+        following.reason,
+        now,
+        send_after=following.send_after,
+        hold_reason=following.hold_reason,
+    )
+
+
 _UNKNOWN: Final = """
   select n.id, n.accepted_at, n.channel, n.attempts, n.provider, n.expires_at, t.klass,
-         a.first, a.last, a.times
+         a.first, a.last, a.times,
+         (select case when bool_or(kind = 'delivered') then 'delivered' else 'accepted' end
+            from event e where e.notification_id = n.id having count(*) > 0) as told
     from notification n join topic t on t.id = n.topic_id
     cross join lateral (
       select min(at) as first, max(at) as last,

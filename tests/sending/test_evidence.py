@@ -136,6 +136,21 @@ def test_a_proof_that_comes_after_the_decision_still_keeps_it_from_leaving_again
     assert len(house.sandbox.journal()) == 1
 
 
+def test_what_was_stored_about_a_message_settles_it_though_it_was_not_moved(house: House) -> None:
+    key = lose_a_mail(house)
+    with transaction() as session:
+        session.execute(
+            text(
+                "insert into event (notification_id, channel, kind, at, received_at, source) "
+                "values (:key, 'email', 'delivered', now(), now(), 'sendgrid')"
+            ),
+            {"key": key},
+        )
+    house.sweep(datetime.now(UTC) + timedelta(minutes=2))
+    assert house.message(key).status == "delivered"
+    assert house.deliver_all() == 0
+
+
 def test_reports_that_cannot_be_applied_do_not_keep_a_message_for_ever(house: House) -> None:
     key = lose_a_mail(house)
     report(key, datetime.now(UTC))

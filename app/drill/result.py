@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Final
 
 import psycopg
@@ -12,6 +13,18 @@ from app.drill.house import House
 
 _STATES: Final = """
   select id, status, coalesce(reason, ''), attempts from notification where id = any(%s)
+"""
+# What is known of one message, in the order it became known.
+_STORY: Final = """
+  select at, 'attempt ' || number || ' by ' || provider || ': ' || outcome || ' ' ||
+         coalesce(code, '') from attempt where notification_id = %(key)s
+  union all
+  select received_at, 'event ' || kind || ' of ' || at from event where notification_id = %(key)s
+  union all
+  select received_at, 'report ' || id || ', applied ' || coalesce(applied_at::text, 'never') ||
+         ', looked at ' || tries || ' times before'
+    from receipt where position(convert_to(%(id)s, 'UTF8') in body) > 0
+   order by 1
 """
 # Final states are left alone; everything else is still on its way.
 OPEN: Final = frozenset({"queued", "held", "sending", "unknown"})
@@ -53,6 +66,7 @@ class Message:
     status: str
     reason: str
     attempts: int
+    story: Sequence[str] = ()
 
     def __str__(self) -> str:
         times = {0: "lost", 1: "once"}.get(self.handed_over, f"{self.handed_over} times")
@@ -106,6 +120,17 @@ def compare(house: House, accepted: Sequence[str]) -> Comparison:
     states = _states(house, accepted)
     gone = ("no row", "", 0)
     return Comparison([Message(one, handed_over[one], *states.get(one, gone)) for one in accepted])
+
+
+def told(house: House, messages: Sequence[Message], most: int = 20) -> list[Message]:
+    """The same messages, the first of them with what is known about each."""
+    found = []
+    with suppress(psycopg.OperationalError), house.database() as connection:
+        for message in messages[:most]:
+            values = {"key": ids.decode("ntf", message.id), "id": message.id}
+            rows = connection.execute(_STORY, values).fetchall()
+            found.append(replace(message, story=[f"{at} {what}" for at, what in rows]))
+    return [*found, *messages[len(found) :]]
 
 
 def _states(house: House, accepted: Sequence[str]) -> dict[str, tuple[str, str, int]]:

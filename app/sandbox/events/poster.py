@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import logging
 import queue
 import threading
 import time
@@ -18,6 +19,11 @@ TIMEOUT_S: Final = 15
 GROWING: Final = (1, 2, 4, 8, 15, 30, 60, 120, 300)
 PERSEVERANCE: Final = 288
 _PAUSE_S: Final = 0.05
+# Worth a line in the sandbox's log: what has failed so often, or took so long.
+_OFTEN: Final = 3
+_LONG_S: Final = 5.0
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,9 @@ class Poster:
             for curl, error in _finished(multi):
                 multi.remove_handle(curl)
                 idle.append(curl)
-                self._judge(self._under_way.pop(curl), _failure(curl, error))
+                post, failure = self._under_way.pop(curl), _failure(curl, error)
+                _note(post, failure, curl.getinfo(pycurl.TOTAL_TIME))
+                self._judge(post, failure)
             if self._under_way:
                 multi.select(_PAUSE_S)
 
@@ -138,6 +146,13 @@ def _finished(multi: pycurl.CurlMulti) -> list[tuple[pycurl.Curl, int]]:
         found.extend((curl, error) for curl, error, _ in bad)
         if not left:
             return found
+
+
+def _note(post: Post, failure: str, seconds: float) -> None:
+    """Whoever looks into late news wants to know on which side it was late."""
+    if seconds > _LONG_S or (failure and post.tried >= _OFTEN):
+        how = failure or "taken"
+        log.warning("%s: %s after %.1f s, try %d", post.url, how, seconds, post.tried + 1)
 
 
 def _failure(curl: pycurl.Curl, error: int) -> str:

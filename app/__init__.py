@@ -1,5 +1,6 @@
 """Herald, a notification platform.
 
-Importing this package or a domain module builds nothing: `app.factory.create_app` is the one
-place where the parts are put together. `docs/architecture.md` shows who may import whom.
+Importing this package or a domain module builds nothing: the parts are put together in
+`app.core.create_core`, and with the doors for people and machines in `app.factory.create_app`.
+`docs/architecture.md` shows who may import whom.
 """

@@ -122,7 +122,7 @@ def compare(house: House, accepted: Sequence[str]) -> Comparison:
     return Comparison([Message(one, handed_over[one], *states.get(one, gone)) for one in accepted])
 
 
-def told(house: House, messages: Sequence[Message], most: int = 20) -> list[Message]:
+def with_stories(house: House, messages: Sequence[Message], most: int = 20) -> list[Message]:
     """The same messages, the first of them with what is known about each."""
     found = []
     with suppress(psycopg.OperationalError), house.database() as connection:

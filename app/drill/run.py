@@ -16,7 +16,7 @@ from app.drill.faults import DISK_FULL, FAULTS
 from app.drill.house import House, running
 from app.drill.load import NEWS, SERVICE, Load
 from app.drill.newsletter import Newsletter
-from app.drill.result import Comparison, Message, Round, compare, told
+from app.drill.result import Comparison, Message, Round, compare, with_stories
 
 # The fault begins once this share of the API's messages was accepted.
 BEGIN_AT: Final = 0.1
@@ -157,6 +157,6 @@ def _open(house: House) -> int:
 
 def _keep(house: House, folder: Path, finding: Finding) -> None:
     house.keep(folder)
-    wrong = told(house, finding.wrong)
+    wrong = with_stories(house, finding.wrong)
     report = {"round": asdict(finding.round), "wrong": [asdict(one) for one in wrong]}
     (folder / "broken.json").write_text(json.dumps(report, indent=1), encoding="utf-8")

@@ -6,7 +6,7 @@ from pathlib import Path
 from app import ids
 from app.db import transaction
 from app.drill.house import House as Drilled
-from app.drill.result import Message, told
+from app.drill.result import Message, with_stories
 from app.sending.requests import Recipient
 from app.tracking import receipts
 from tests.support.database import Database
@@ -26,7 +26,7 @@ def test_it_has_the_tries_and_the_reports_of_the_message(
     facts = {"database_url": database.url.replace("+psycopg", "")}
     drilled = Drilled(tmp_path, tmp_path, 0, facts, {})
     messages = [Message(public_id, 2, "delivered", "", 2), Message("ntf_1", 2, "delivered", "", 2)]
-    first, second = told(drilled, messages, most=1)
+    first, second = with_stories(drilled, messages, most=1)
     attempt, report = first.story
     assert "attempt 1 by sendgrid: ambiguous no_answer" in attempt
     assert "applied never, looked at 0 times before" in report

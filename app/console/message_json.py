@@ -65,6 +65,8 @@ def _attempt(item: Attempt) -> dict[str, Any]:
         "provider_id": item.provider_id,
         "not_before": item.not_before,
         "duration_ms": item.duration_ms,
+        "asked_at": item.asked_at,
+        "unlisted": item.unlisted,
     }
 
 

@@ -74,6 +74,7 @@ def steps(
     found = [Step(_ORIGINS[message.origin], "download", message.accepted_at, origin, request)]
     found.append(_queued(message))
     found += [_attempt(item) for item in attempts]
+    found += [_asked(item, item.asked_at) for item in attempts if item.asked_at is not None]
     found += [_event(item) for item in news]
     found += _waiting(message, attempts)
     if message.status in _ENDS and message.final_at is not None:
@@ -98,6 +99,12 @@ def _attempt(item: Attempt) -> Step:
     retried = item.outcome in ("retry", "throttled", "ambiguous")
     icon, tone = ("timer", "warn") if retried else ("x", "bad")
     return Step(title, icon, item.at, said, tone=tone)
+
+
+def _asked(item: Attempt, at: datetime) -> Step:
+    """The provider was asked whether it took a message whose answer was lost."""
+    said = "It has no such message." if item.unlisted else "It cannot be told from another message."
+    return Step(f"{provider_name(item.provider)} was asked about it", "circle-help", at, said)
 
 
 def _event(item: News) -> Step:

@@ -188,6 +188,9 @@ class Attempt(Model):
     provider_id: Mapped[str | None]
     not_before: Mapped[datetime | None]
     duration_ms: Mapped[int]
+    # Of a lost answer: when the provider was asked what it had taken, and whether this was missing.
+    asked_at: Mapped[datetime | None]
+    unlisted: Mapped[bool | None]
 
 
 class Copy(Model):

@@ -198,8 +198,8 @@ _WORKER_DIED: Final = Result(
 def settle_unknown(session: Session, engine: Engine, now: datetime) -> int:
     """Messages without an answer for which no evidence came within the window.
 
-    Only what was heard counts: where webhooks of that time still wait to be applied, it waits too,
-    for as long as evidence may take and no longer.
+    Only what was heard counts: where webhooks of that time still wait to be applied, or Twilio has
+    not been asked yet, it waits too, for as long as evidence may take and no longer.
     """
     heard = evidence.heard_until(session, now)
     limits = {"now": now, "heard": heard, "long_ago": now - retry.EVIDENCE_LIMIT, "limit": TAKEN}
@@ -223,7 +223,8 @@ def _settled(row: Any, talking: "_Talking", allowed: int | None, now: datetime) 
         times=row.times,
         since=last,
         harmless=row.channel in PUSH,
-        proven=row.klass == "marketing" and talking.about(row.provider, last),
+        proven=row.klass == "marketing"
+        and (row.unlisted or talking.about(row.provider, row.left_at)),
     )
     tried = Tried(row.attempts, row.klass, row.first or now, row.expires_at, allowed)
     following = retry.after_silence(tried, silence, now)
@@ -239,17 +240,21 @@ def _settled(row: Any, talking: "_Talking", allowed: int | None, now: datetime) 
 
 _UNKNOWN: Final = """
   select n.id, n.accepted_at, n.channel, n.attempts, n.provider, n.expires_at, t.klass,
-         a.first, a.last, a.times,
+         a.first, a.last, a.left_at, a.times, a.unlisted,
          (select case when bool_or(kind = 'delivered') then 'delivered' else 'accepted' end
             from event e where e.notification_id = n.id having count(*) > 0) as told
     from notification n join topic t on t.id = n.topic_id
     cross join lateral (
-      select min(at) as first, max(at) as last,
-             count(*) filter (where outcome = 'ambiguous') as times
-        from attempt where notification_id = n.id
+      select min(t.at) as first, max(t.at) as last,
+             least(max(t.at), max(b.dispatched_at)) as left_at,
+             count(*) filter (where outcome = 'ambiguous') as times,
+             max(asked_at) > max(t.at) as asked,
+             coalesce(bool_or(unlisted), false) as unlisted
+        from attempt t left join batch b on b.id = t.batch_id where t.notification_id = n.id
     ) a
    where n.status = 'unknown' and n.send_after <= :now
-     and (n.send_after <= :heard or a.last < :long_ago)
+     and (a.last < :long_ago
+          or (n.send_after <= :heard and (n.provider is distinct from 'twilio' or a.asked)))
    order by n.send_after limit :limit for update of n skip locked
 """
 PUSH: Final = ("ios", "android")
@@ -262,8 +267,8 @@ class _Talking:
         self._session = session
         self._known: dict[tuple[str, datetime], bool] = {}
 
-    def about(self, provider: str | None, moment: datetime) -> bool:
-        if provider is None:
+    def about(self, provider: str | None, moment: datetime | None) -> bool:
+        if provider is None or moment is None:
             return False
         key = provider, moment.replace(second=0, microsecond=0) - ABOUT_THEN
         if key not in self._known:

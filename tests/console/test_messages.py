@@ -1,6 +1,7 @@
 """The list of messages and the page of one."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
@@ -79,6 +80,18 @@ def test_the_verdict_comes_first_and_every_step_follows(app: Flask, support: Fla
     assert "Attempt 1 not taken by SendGrid" in page
     assert "Opened by a machine" in page
     assert page.index("Attempt 1") < page.index("Attempt 2")
+
+
+def test_a_lost_answer_shows_when_the_provider_was_asked_and_what_it_said(
+    app: Flask, support: FlaskClient
+) -> None:
+    public_id = log.message(app, "unknown", channel="sms", provider="twilio")
+    asked_at = datetime.now(UTC)
+    log.attempt(app, public_id, "ambiguous", "no_answer", provider="twilio",
+                asked_at=asked_at, unlisted=True)  # fmt: skip
+    page = support.get(f"/messages/{public_id}").text
+    assert "Twilio was asked about it" in page
+    assert "It has no such message." in page
 
 
 def test_raw_json_has_attempts_and_events_but_no_content(app: Flask, support: FlaskClient) -> None:

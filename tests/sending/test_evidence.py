@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import text
 
 from app import ids
+from app.channels.base import KnownText
 from app.db import transaction
-from app.sending import evidence, sweep
+from app.sending import evidence, lost_texts, sweep
 from app.sending.requests import Recipient
 from app.tracking import receipts
 from tests.support.sending import House
@@ -15,10 +16,10 @@ from tests.support.sending import House
 PHONE = "+12025551234"
 
 
-def lose(house: House, fault: str, to: str = PHONE, name: str = "Sam") -> int:
+def lose(house: House, fault: str, name: str = "Sam", topic: str = "service") -> int:
     """Send a text whose answer is lost at the gate; its key."""
     house.sandbox.fault("twilio", fault=fault, span={"requests": 1})
-    accepted = house.accept(Recipient(phone=to), data={"first_name": name})
+    accepted = house.accept(Recipient(phone=PHONE), topic, data={"first_name": name})
     house.deliver_all()
     key = accepted.messages[0].key
     assert house.message(key).status == "unknown"
@@ -37,7 +38,7 @@ def soon() -> None:
 def test_a_text_that_twilio_took_is_accepted_and_not_sent_again(house: House) -> None:
     key = lose(house, "accept_then_reset")
     soon()
-    assert evidence.look(house.engine) == 1
+    assert lost_texts.look(house.engine) == 1
     row = house.message(key)
     (line,) = house.sandbox.journal()
     assert (row.status, row.provider_id) == ("accepted", line["message_id"])
@@ -48,17 +49,69 @@ def test_a_text_that_twilio_took_is_accepted_and_not_sent_again(house: House) ->
 
 def test_it_is_not_asked_long_before_the_policy_would_apply(house: House) -> None:
     lose(house, "accept_then_reset")
-    assert evidence.look(house.engine) == 0
+    assert lost_texts.look(house.engine) == 0
 
 
 def test_a_text_that_twilio_does_not_list_is_left_to_the_policy(house: House) -> None:
     key = lose(house, "reset")
-    before = house.message(key).send_after
     soon()
-    assert evidence.look(house.engine) == 0
-    row = house.message(key)
-    assert row.status == "unknown"
-    assert row.send_after < before
+    assert lost_texts.look(house.engine) == 0
+    assert house.message(key).status == "unknown"
+    house.sweep(datetime.now(UTC) + timedelta(minutes=2))
+    house.deliver_all()
+    assert house.message(key).status == "accepted"
+
+
+def test_marketing_that_twilio_does_not_list_goes_out_though_nothing_else_was_heard(
+    house: House,
+) -> None:
+    key = lose(house, "reset", topic="newsletter")
+    soon()
+    lost_texts.look(house.engine)
+    house.sweep(datetime.now(UTC) + timedelta(minutes=2))
+    assert house.deliver_all() == 1
+    assert house.message(key).status == "accepted"
+
+
+def test_a_listed_text_in_other_words_proves_nothing(house: House) -> None:
+    stranger = house.accept(Recipient(phone=PHONE), data={"first_name": "Kim"})
+    house.deliver_all()
+    with transaction() as session:  # as if another system had sent it over the same account
+        session.execute(
+            text("update notification set provider_id = null where id = :key"),
+            {"key": stranger.messages[0].key},
+        )
+    key = lose(house, "reset", topic="newsletter")
+    soon()
+    lost_texts.look(house.engine)
+    house.sweep(datetime.now(UTC) + timedelta(minutes=2))
+    assert house.message(key).status == "unknown"
+    house.sweep(datetime.now(UTC) + timedelta(minutes=12))
+    assert (house.message(key).status, house.message(key).reason) == ("failed", "no_answer")
+
+
+def test_quotes_and_a_trial_accounts_sentence_do_not_hide_a_text() -> None:
+    now = datetime.now(UTC)
+    sent = "It\N{RIGHT SINGLE QUOTATION MARK}s 5 o\N{RIGHT SINGLE QUOTATION MARK}clock"
+    known = KnownText("SM1", "sent", "", PHONE, f"Sent from a trial account - {sent}", now)
+    lost = lost_texts.LostText(1, PHONE, None, False, 1, 1, now)
+    found = lost_texts.compare([lost], {PHONE: [known]}, {1: "It's 5 o'clock"}, set())
+    assert found.taken == {1: known}
+
+
+def test_more_lost_texts_than_fit_into_one_question_are_all_asked_about(house: House) -> None:
+    count = lost_texts.AT_ONCE + 20
+    house.crowd(count)
+    house.accept_for_all(count, channels=["sms"])
+    house.deliver_all()
+    with transaction() as session:  # as if no answer to any of them had come back
+        session.execute(
+            text(
+                "update notification set status = 'unknown', provider_id = null, "
+                "send_after = now() + interval '20 s'"
+            )
+        )
+    assert lost_texts.look(house.engine) == count
 
 
 def test_another_text_to_the_same_number_is_no_evidence(house: House) -> None:
@@ -67,7 +120,7 @@ def test_another_text_to_the_same_number_is_no_evidence(house: House) -> None:
     key = lose(house, "reset")
     lose_other_words = lose(house, "accept_then_reset", name="Kim")
     soon()
-    assert evidence.look(house.engine) == 1
+    assert lost_texts.look(house.engine) == 1
     assert house.message(other.messages[0].key).status == "accepted"
     assert house.message(key).status == "unknown"
     assert house.message(lose_other_words).status == "accepted"
@@ -76,22 +129,25 @@ def test_another_text_to_the_same_number_is_no_evidence(house: House) -> None:
 def test_two_lost_texts_of_the_same_words_share_no_evidence(house: House) -> None:
     first, second = lose(house, "accept_then_reset"), lose(house, "reset")
     soon()
-    assert evidence.look(house.engine) == 1
+    assert lost_texts.look(house.engine) == 1
     assert {house.message(first).status, house.message(second).status} == {"accepted", "unknown"}
 
 
-def test_while_twilio_cannot_be_asked_the_policy_waits(house: House) -> None:
+def test_while_twilio_cannot_be_asked_the_policy_waits_for_ten_minutes(house: House) -> None:
     key = lose(house, "accept_then_reset")
     soon()
     house.sandbox.fault("twilio_look_up", answer={"status": 503})
-    assert evidence.look(house.engine) == 0
-    assert house.message(key).send_after > datetime.now(UTC) + timedelta(seconds=25)
+    assert lost_texts.look(house.engine) == 0
+    house.sweep(datetime.now(UTC) + timedelta(minutes=9))
+    assert house.message(key).status == "unknown"
+    house.sweep(datetime.now(UTC) + timedelta(minutes=11))
+    assert house.message(key).status == "queued"
 
 
-def lose_a_mail(house: House) -> int:
+def lose_a_mail(house: House, topic: str = "service") -> int:
     """Send a mail that SendGrid takes without an answer; its key."""
     house.sandbox.fault("sendgrid", fault="accept_then_reset", span={"requests": 1})
-    accepted = house.accept(Recipient(email="sam@example.com"), data={"first_name": "Sam"})
+    accepted = house.accept(Recipient(email="sam@example.com"), topic, data={"first_name": "Sam"})
     house.deliver_all()
     (message,) = accepted.messages
     assert house.message(message.key).status == "unknown"
@@ -134,6 +190,24 @@ def test_a_proof_that_comes_after_the_decision_still_keeps_it_from_leaving_again
     house.deliver_all()
     assert house.message(key).status == "delivered"
     assert len(house.sandbox.journal()) == 1
+
+
+def test_silence_is_judged_by_when_a_mail_left_not_by_when_its_loss_was_noticed(
+    house: House,
+) -> None:
+    key = lose_a_mail(house, topic="newsletter")
+    other = house.accept(Recipient(email="kim@example.com"), "newsletter").messages[0].key
+    house.deliver_all()
+    report(other, datetime.now(UTC))
+    noticed = datetime.now(UTC) + timedelta(minutes=4)
+    with transaction() as session:
+        receipts.apply(session, datetime.now(UTC))
+        session.execute(  # the worker that had it was only found dead then
+            text("update attempt set at = :noticed where notification_id = :key"),
+            {"noticed": noticed, "key": key},
+        )
+    house.sweep(noticed + timedelta(minutes=2))
+    assert house.message(key).status == "queued"
 
 
 def test_what_was_stored_about_a_message_settles_it_though_it_was_not_moved(house: House) -> None:

@@ -7,6 +7,7 @@ pytest_plugins = [
     "tests.support.members",
     "tests.support.shop",
     "tests.support.clock",
+    "tests.support.examples",
     "tests.support.order",
     "tests.support.rendering",
     "tests.support.sandbox",

@@ -253,7 +253,7 @@ _UNKNOWN: Final = """
         from attempt t left join batch b on b.id = t.batch_id where t.notification_id = n.id
     ) a
    where n.status = 'unknown' and n.send_after <= :now
-     and (a.last < :long_ago
+     and (coalesce(a.last, n.send_after) < :long_ago
           or (n.send_after <= :heard and (n.provider is distinct from 'twilio' or a.asked)))
    order by n.send_after limit :limit for update of n skip locked
 """

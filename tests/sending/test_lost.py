@@ -59,7 +59,7 @@ def test_what_was_decided_about_it_meanwhile_is_not_undone_at_the_end(house: Hou
     with on_its_way(house):
         house.sandbox.wait_for(lambda: statuses()[0][0] == "unknown", SOON)
         with transaction() as session:
-            later = datetime.now(UTC) + timedelta(minutes=11)
+            later = datetime.now(UTC) + timedelta(minutes=12)
             assert sweep.settle_unknown(session, house.engine, later) == 1
         assert statuses()[0] == ("held", 1)
     assert statuses() == [("held", 1), ("accepted", 1)]

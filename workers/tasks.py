@@ -121,6 +121,7 @@ def _fold_counters(session: Session, _now: datetime) -> None:
 
 def _make_partitions(session: Session, now: datetime) -> None:
     partitions.ensure(session, now, now + AHEAD)
+    partitions.forget_emptiness(session)
 
 
 def _check_books(_settings: Settings) -> None:

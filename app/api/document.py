@@ -19,12 +19,13 @@ _ABOUT: Final = """
 Send e-mail, SMS, iOS and Android push with one call.
 
 * Every call carries `Authorization: Bearer hk_live_…`. A **test key** (`hk_test_…`) runs everything
-  and hands over to the sandbox instead of the provider.
+  except the launch of a campaign, and hands over to the sandbox instead of the provider.
 * Unknown fields are refused. Times are RFC 3339 with an offset.
 * `Idempotency-Key` (up to 255 characters) on any POST: the same key and body give the same answer,
   with `Idempotent-Replayed: true`, for seven days.
 * Lists are pages: `?limit=50&cursor=…` answers `{"data": […], "next_cursor": "…" | null}`.
-* Every answer has `RateLimit` and `RateLimit-Policy`, and `X-Request-Id`, which may be given.
+* Every answer has `X-Request-Id`, which may be given; with a working key also `RateLimit` and
+  `RateLimit-Policy`.
 """.strip()
 
 
@@ -56,11 +57,11 @@ _MEANINGS: Final = {
     403: "The key lacks the scope, or may not be used from this network.",
     404: "There is no such thing.",
     409: "The present state does not allow it, or the same Idempotency-Key is still running.",
-    413: "The body is larger than 5 MB.",
+    413: "The body is larger than 5 MB (5,242,880 bytes).",
     415: "The body is not `application/json`.",
     422: "Fields are wrong, or the Idempotency-Key was used for another body.",
     429: "The key called too often; `Retry-After` says when to go on.",
-    503: "PostgreSQL is away; `Retry-After` says when to try again.",
+    503: "PostgreSQL is away or too slow; `Retry-After` says when to try again.",
 }
 PROBLEM_RESPONSES: Final[dict[Any, Any]] = {
     status: {

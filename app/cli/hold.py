@@ -43,7 +43,7 @@ def status() -> None:
 @hold.command("set")
 @click.option("--reason", default="It was held by hand.", help="Shown on every page.")
 def set_(reason: str) -> None:
-    """Let nothing go out from now on; what is being handed over just now still goes."""
+    """Let nothing go out from now on; calls that have begun are finished."""
     from app import clock
     from app.accounts import audit
     from app.db import transaction

@@ -1,7 +1,7 @@
 """Explain: the whole decision for a request, with the real gates and text, sending nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import workspace
 from app.errors import Invalid
-from app.policy.decide import Decision, Gate, decide, trace
+from app.policy.decide import Decision, Gate, Skip, decide, trace
 from app.sending import accept as accepting
 from app.sending import facts as loading
 from app.sending import rules as limits
@@ -18,6 +18,7 @@ from app.sending.compose import render
 from app.sending.engine import Engine
 from app.sending.facts import Row, Some
 from app.sending.requests import Caller, SendRequest
+from app.sending.status import REASONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +43,20 @@ def explain(
         if isinstance(answer, Invalid):
             return answer
         return [
-            item
+            _unknown_person(item) if message.reason == "unknown_contact" else item
             for message in answer.messages
             for item in explain_rows(session, engine, [message.key], message.channel, now)
         ]
     finally:
         savepoint.rollback()
         session.info.pop("herald_after_commit", None)
+
+
+def _unknown_person(item: Explained) -> Explained:
+    """Decided when the request is accepted: there is nobody whom the gates could be asked about."""
+    reason = "unknown_contact"
+    gates = [Gate("person", passed=False, sentence=REASONS[reason])]
+    return replace(item, decision=Skip(reason), gates=gates)
 
 
 def explain_rows(

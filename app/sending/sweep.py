@@ -250,7 +250,11 @@ _UNKNOWN: Final = """
              count(*) filter (where outcome = 'ambiguous') as times,
              max(asked_at) > max(t.at) as asked,
              coalesce(bool_or(unlisted), false) as unlisted
-        from attempt t left join batch b on b.id = t.batch_id where t.notification_id = n.id
+        from attempt t left join batch b on b.id = t.batch_id
+       where t.notification_id = n.id and t.id >= (
+               -- A dead letter that was put back into work is tried from one on again.
+               select coalesce(max(id), 0) from attempt
+                where notification_id = n.id and number = 1)
     ) a
    where n.status = 'unknown' and n.send_after <= :now
      and (coalesce(a.last, n.send_after) < :long_ago

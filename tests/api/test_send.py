@@ -178,6 +178,17 @@ def test_explaining_says_everything_and_sends_nothing(api: ApiClient, app: Flask
     assert count(app) == 0
 
 
+def test_explaining_says_what_a_send_to_nobody_would_answer(api: ApiClient) -> None:
+    body = {**SEND, "to": {"external_id": "nobody"}}
+    sent = api.call("POST", "/notifications", body).json["notifications"][0]
+    explained = api.call("POST", "/notifications/explain", body).json["messages"][0]
+    assert (sent["status"], explained["decision"]) == ("skipped", "skip")
+    assert sent["reason"] == explained["reason"] == "unknown_contact"
+    assert [(check["name"], check["passed"]) for check in explained["checks"]] == [
+        ("person", False)
+    ]
+
+
 def test_a_message_is_shown_with_a_masked_address_unless_the_scope_allows(
     api: ApiClient, make_key: Callable[..., str]
 ) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from app import ids
 from app.channels.base import KnownText
 from app.db import transaction
-from app.sending import evidence, lost_texts, sweep
+from app.sending import control, evidence, lost_texts, sweep
 from app.sending.requests import Recipient
 from app.tracking import receipts
 from tests.support.sending import House
@@ -208,6 +208,24 @@ def test_silence_is_judged_by_when_a_mail_left_not_by_when_its_loss_was_noticed(
         )
     house.sweep(noticed + timedelta(minutes=2))
     assert house.message(key).status == "queued"
+
+
+def test_a_dead_letter_that_was_put_back_may_lose_an_answer_again(house: House) -> None:
+    key = lose_a_mail(house)
+    house.sandbox.fault("sendgrid", fault="accept_then_reset", span={"requests": 1})
+    now = datetime.now(UTC)
+    house.sweep(now + timedelta(minutes=2))
+    house.deliver_all()
+    house.sweep(now + timedelta(minutes=4))
+    assert (house.message(key).status, house.message(key).reason) == ("failed", "no_answer")
+
+    with transaction() as session:
+        assert control.retry(session, [key], datetime.now(UTC)) == 1
+    house.sandbox.fault("sendgrid", fault="accept_then_reset", span={"requests": 1})
+    house.deliver_all()
+    house.sweep(datetime.now(UTC) + timedelta(minutes=2))
+    assert house.deliver_all() == 1
+    assert house.message(key).status == "accepted"
 
 
 def test_what_was_stored_about_a_message_settles_it_though_it_was_not_moved(house: House) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
+import structlog
 from sqlalchemy.orm import Session
 
 from app import db
@@ -17,6 +18,8 @@ from app.sending import states
 from app.sending.attempts import Answer
 from app.sending.states import Change
 from app.sending.status import sources_of
+
+log = structlog.get_logger(__name__)
 
 # Rows are locked in the order of their keys, as everywhere, before any is written. A message's run
 # is found by its key: `firsts` are the keys at which runs begin.
@@ -44,7 +47,7 @@ _HAND_OVER: Final = """
     union all
     select campaign, channel, %(hour)s, status, reason, 0, number from summed
   )
-  select id from old where not moves
+  select (select count(*) from old), array(select id from old where not moves)
 """
 _KINDS: Final = {"at": "timestamptz", "number": "int", "provider_id": "text"}
 _SOURCES: Final = sources_of("accepted")
@@ -63,7 +66,7 @@ def hand_over(
         return
     ordered = sorted(answers, key=_key)
     values, shown = _columns(ordered)
-    rest = db.tuples(
+    ((found, late),) = db.tuples(
         session,
         _HAND_OVER.format(**shown),
         values
@@ -76,9 +79,13 @@ def hand_over(
             "hour": now.replace(minute=0, second=0, microsecond=0),
         },
     )
-    if rest:
-        late = {row[0] for row in rest}
-        changes = [_change(answer) for answer in ordered if answer.notification_id in late]
+    if found < len(ordered):
+        # Each is there. For those that were moved the same once more changes nothing.
+        log.error("messages_not_found_at_once", messages=len(ordered), found=found)
+        states.move(session, [_change(answer) for answer in ordered], now)
+    elif late:
+        elsewhere = set(late)
+        changes = [_change(answer) for answer in ordered if answer.notification_id in elsewhere]
         states.move(session, changes, now, between)
 
 

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+import structlog
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.arrays import literal
 from app.sending import ledger
 from app.sending.status import FORWARD, OPEN
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +95,26 @@ def move(
     """Apply the changes that are steps forward; answers those that moved.
 
     At most one change per notification. `between` (when they were accepted) narrows the months that
-    are searched, which is most of the cost. Rows are
-    locked in id order, so that concurrent callers cannot deadlock.
+    are searched, which is most of the cost. Rows are locked in id order, so that concurrent callers
+    cannot deadlock.
     """
     if not changes:
         return []
+    rows = _write(session, changes, between)
+    if len(rows) < len(changes):
+        rows += _write_rest(session, changes, {row[0] for row in rows})
+    moved = [row for row in rows if (row[4], row[5]) != (row[6], row[7])]
+    ledger.record(
+        session,
+        [ledger.Moved(row[1], row[3], row[4], row[5], row[6], row[7]) for row in moved],
+        now,
+    )
+    return [Applied(row[0], row[1], row[2], row[3], row[4], row[6]) for row in moved]
+
+
+def _write(
+    session: Session, changes: Sequence[Change], between: tuple[datetime, datetime] | None
+) -> list[Any]:
     parameters: dict[str, Any] = {
         "ids": literal([change.notification_id for change in changes]),
         "statuses": literal([change.status for change in changes]),
@@ -114,11 +132,14 @@ def move(
     if between is not None:
         condition = "and n.accepted_at between :first and :last"
         parameters |= {"first": between[0], "last": between[1]}
-    rows = session.execute(text(_MOVE.format(between=condition)), parameters).all()
-    moved = [row for row in rows if (row[4], row[5]) != (row[6], row[7])]
-    ledger.record(
-        session,
-        [ledger.Moved(row[1], row[3], row[4], row[5], row[6], row[7]) for row in moved],
-        now,
-    )
-    return [Applied(row[0], row[1], row[2], row[3], row[4], row[6]) for row in moved]
+    return list(session.execute(text(_MOVE.format(between=condition)), parameters).all())
+
+
+def _write_rest(session: Session, changes: Sequence[Change], written: set[int]) -> list[Any]:
+    """Every message is there, so each comes back, moved or not. What did not is looked for again,
+    in every month: a change must never be lost without a word.
+    """
+    rest = [change for change in changes if change.notification_id not in written]
+    rows = _write(session, rest, None)
+    log.error("messages_not_found_at_once", messages=len(rest), found=len(rows))
+    return rows

@@ -1,7 +1,7 @@
 """What a provider took, noted for a whole batch: never over what was told meanwhile."""
 
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select, text
@@ -54,3 +54,15 @@ def test_a_webhook_at_the_same_moment_wins(house: House, first: str, count: int)
         thread.join(10)
     with transaction() as session:
         assert set(session.scalars(select(Notification.status))) == {"delivered"}
+
+
+def test_a_message_that_is_not_found_at_once_is_looked_for_everywhere(house: House) -> None:
+    house.crowd(2)
+    keys = house.accept_for_all(2, channels=("email",))
+    now = datetime.now(UTC)
+    with transaction() as session:
+        answers = [Answer(key, 1, "sendgrid", Result(Outcome.ACCEPTED), now) for key in keys]
+        elsewhere = (now + timedelta(hours=1), now + timedelta(hours=2))
+        handing.hand_over(session, answers, now, elsewhere)
+    with transaction() as session:
+        assert set(session.scalars(select(Notification.status))) == {"accepted"}

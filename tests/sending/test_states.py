@@ -1,7 +1,7 @@
 """States move forward only, also when two transactions want the same row at the same moment."""
 
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -48,3 +48,14 @@ def test_who_comes_second_sees_what_the_first_did(
     other.join(10)
     with transaction() as session:
         assert set(session.scalars(select(Notification.status))) == {last}
+
+
+def test_a_message_that_is_not_found_at_once_is_looked_for_everywhere(house: House) -> None:
+    house.crowd(2)
+    keys = house.accept_for_all(2, channels=("email",))
+    now = datetime.now(UTC)
+    elsewhere = (now + timedelta(hours=1), now + timedelta(hours=2))
+    with transaction() as session:
+        changes = [Change(key, "accepted", None, now) for key in keys]
+        moved = states.move(session, changes, now, elsewhere)
+    assert sorted(one.notification_id for one in moved) == sorted(keys)

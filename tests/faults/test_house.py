@@ -228,7 +228,7 @@ def test_queue_and_database_may_fall_together(house: House, service: Service) ->
         kill(house.wait_for("valkey")[0])
         os.kill(house.wait_for(POSTGRES)[0], signal.SIGQUIT)
     accepted = future.result(90)
-    assert service.arrive(accepted, AGAIN)
+    assert service.arrive(accepted, SETTLED)
     assert service.doubled(accepted) <= in_air
 
 

@@ -81,7 +81,7 @@ def hand_over(
     )
     if found < len(ordered):
         # Each is there. For those that were moved the same once more changes nothing.
-        log.error("messages_not_found_at_once", messages=len(ordered), found=found)
+        log.warning("messages_not_found_at_once", messages=len(ordered), found=found)
         states.move(session, [_change(answer) for answer in ordered], now)
     elif late:
         elsewhere = set(late)

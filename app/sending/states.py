@@ -141,5 +141,5 @@ def _write_rest(session: Session, changes: Sequence[Change], written: set[int]) 
     """
     rest = [change for change in changes if change.notification_id not in written]
     rows = _write(session, rest, None)
-    log.error("messages_not_found_at_once", messages=len(rest), found=len(rows))
+    log.warning("messages_not_found_at_once", messages=len(rest), found=len(rows))
     return rows

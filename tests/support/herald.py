@@ -151,6 +151,7 @@ def running_herald(var_dir: Path, **extra: str) -> Iterator[Herald]:
             process.wait(40)
         except subprocess.TimeoutExpired:
             process.kill()
+            process.wait()
 
 
 def _environ(var_dir: Path, port: int) -> dict[str, str]:

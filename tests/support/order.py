@@ -1,6 +1,5 @@
 """Long tests first, and together what shares a server: the short ones fill the gaps at the end."""
 
-import os
 from typing import Final
 
 import pytest
@@ -15,11 +14,6 @@ class Together(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return _SHARED if nodeid.startswith(_SHARED) else super()._split_scope(nodeid)
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: the long tests wait for most of their time."""
-    return (os.cpu_count() or 1) + 1
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Together:

@@ -84,8 +84,8 @@ def hand_over(
         log.warning("messages_not_found_at_once", messages=len(ordered), found=found)
         states.move(session, [_change(answer) for answer in ordered], now)
     elif late:
-        elsewhere = set(late)
-        changes = [_change(answer) for answer in ordered if answer.notification_id in elsewhere]
+        moved_on = set(late)
+        changes = [_change(answer) for answer in ordered if answer.notification_id in moved_on]
         states.move(session, changes, now, between)
 
 

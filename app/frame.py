@@ -99,6 +99,11 @@ class Herald(OpenAPI):
         cast(Answer, response).late = late
         return response
 
+    def do_teardown_request(self, *error: Any) -> None:
+        """As Flask does it; what is taken down there was put up by hooks for people."""
+        if request.blueprint not in self._of_machines:
+            super().do_teardown_request(*error)
+
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """There are no coroutines here; Flask would look a dozen times per request."""
         return func
@@ -124,6 +129,8 @@ def read_the_rest(response: Response) -> Response:
     without a word, and with it whatever the caller sends next.
     """
     try:
+        if getattr(request.stream, "is_exhausted", False):
+            return response
         if (request.content_length or 0) > LARGEST_LEFTOVER:
             raise RequestEntityTooLarge
         request.stream.read()

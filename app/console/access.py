@@ -130,7 +130,9 @@ class _Cookies(SecureCookieSessionInterface):
     """Machines carry no cookie: for them no keys are derived to read one."""
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        if self.get_cookie_name(app) not in request.cookies:
+        if "HTTP_COOKIE" not in request.environ or (
+            self.get_cookie_name(app) not in request.cookies
+        ):
             return self.session_class()
         return super().open_session(app, request)
 

@@ -16,6 +16,7 @@ from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from app import db
 from app.arrays import literal
 from app.tracking import delivery, events, inbound, sendgrid, twilio
 from app.tracking.models import Receipt
@@ -45,17 +46,15 @@ class Post(NamedTuple):
 
 
 # In the order of the list, which is then the order of the keys.
-_STORE: Final = text(
-    """
+_STORE: Final = """
     insert into receipt (provider, received_at, due_at, body, context)
-    select provider, :now, :now, body, cast(context as jsonb)
+    select provider, %(now)s, %(now)s, decode(body, 'hex'), cast(context as jsonb)
       from unnest(
-        cast(:providers as text[]), cast(:bodies as bytea[]), cast(:contexts as text[])
+        cast(%(providers)s as text[]), cast(%(bodies)s as text[]), cast(%(contexts)s as text[])
       ) with ordinality v(provider, body, context, place)
      order by place
     returning id
-    """
-)
+"""
 
 
 _LOCK: Final = text(
@@ -123,13 +122,14 @@ def store_all(session: Session, posts: Sequence[Post], now: datetime) -> list[in
     """Keep verified webhooks, in one statement; answers their keys, in the same order."""
     if not posts:
         return []
-    rows = session.execute(
+    rows = db.tuples(
+        session,
         _STORE,
         {
             "now": now,
-            "providers": [post.provider for post in posts],
-            "bodies": [post.body for post in posts],
-            "contexts": [orjson.dumps(dict(post.context)).decode() for post in posts],
+            "providers": literal([post.provider for post in posts]),
+            "bodies": literal([post.body.hex() for post in posts]),
+            "contexts": literal([orjson.dumps(dict(post.context)).decode() for post in posts]),
         },
     )
     return sorted(row[0] for row in rows)

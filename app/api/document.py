@@ -63,6 +63,7 @@ _MEANINGS: Final = {
     429: "The key called too often; `Retry-After` says when to go on.",
     503: "PostgreSQL is away or too slow; `Retry-After` says when to try again.",
 }
+_OF_BODIES: Final = (413, 415)
 PROBLEM_RESPONSES: Final[dict[Any, Any]] = {
     status: {
         "description": meaning,
@@ -108,7 +109,9 @@ def docs() -> str:
 
 
 def _document() -> dict[str, Any]:
-    """The document with the scopes that each call needs; made once per application."""
+    """The document with the scopes that each call needs and the refusals that it can meet; made
+    once per application.
+    """
     app = cast(OpenAPI, current_app._get_current_object())  # type: ignore[attr-defined]
     made: dict[str, Any] | None = app.extensions.get(_EXTENSION)
     if made is None:
@@ -120,4 +123,7 @@ def _document() -> dict[str, Any]:
             calls = made["paths"][_ARGUMENT.sub(r"{\1}", rule.rule)]
             for method in calls.keys() & {name.lower() for name in rule.methods or ()}:
                 calls[method]["x-scopes"] = list(scopes)
+                if "requestBody" not in calls[method]:
+                    for status in _OF_BODIES:
+                        calls[method]["responses"].pop(str(status), None)
     return made

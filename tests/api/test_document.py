@@ -73,6 +73,8 @@ def test_every_call_is_documented_with_its_refusals(client: FlaskClient) -> None
             assert call["summary"], (method, path)
             assert call["security"] == [{"key": []}], (method, path)
             assert {"401", "403", "422", "429", "503"} <= set(call["responses"]), (method, path)
+            of_bodies = {"413", "415"} & set(call["responses"])
+            assert bool(of_bodies) == ("requestBody" in call), (method, path)
 
 
 def test_the_page_asks_no_outside_host(client: FlaskClient) -> None:

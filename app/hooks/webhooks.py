@@ -5,10 +5,12 @@ trace in the database; what cannot be parsed is kept and never makes the provide
 """
 
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 import structlog
 from flask import Blueprint, Response, request
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.datastructures import Headers, MultiDict
 
 from app import clock, jobs
 from app.db import transaction
@@ -46,6 +48,18 @@ def twilio_status(nid: str, attempt: str) -> Response:
     if signer is None:
         return _refused("twilio")
     return _kept(_post("twilio_status", body, {"nid": nid[:64], "att": attempt[:16]}, signer))
+
+
+def keep_status(
+    path: str, context: dict[str, Any], body: bytes, headers: Headers
+) -> Response | None:
+    """As `twilio_status`, for a form without a query. None: it does not fit, let that say why."""
+    try:
+        fields = MultiDict(parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict"))
+    except ValueError:
+        return None
+    signer = signatures.twilio(settings(), f"{settings().public_url}{path}", fields, headers)
+    return _kept(_post("twilio_status", body, context, signer)) if signer else None
 
 
 @blueprint.post("/twilio/inbound")
@@ -89,7 +103,7 @@ def _kept(post: Post) -> Response:
         answer = Response("Try again.\n", 503, content_type="text/plain")
         answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return answer
-    return Response(status=204)
+    return Response(status=204, mimetype="text/plain")
 
 
 def _keep_alone(post: Post) -> int:

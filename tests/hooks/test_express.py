@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
@@ -14,9 +15,11 @@ from app.express import Express
 from app.factory import create_app
 from app.tracking.tokens import Tokens
 from tests.hooks.test_engagement import AGENT, sent, stored
+from tests.hooks.test_webhooks import STATUS, sign
 from tests.support.messages import World
 
 Flush = Callable[[], None]
+FORM = "application/x-www-form-urlencoded"
 _NONCE = re.compile(r"nonce-[A-Za-z0-9_-]+")
 
 
@@ -58,6 +61,56 @@ def test_both_ways_answer_alike(app: Flask, world: World, signers: Tokens, schem
         long = long_way(app).get(path, base_url=base, headers=AGENT)
         assert said(short) == said(long)
         assert (scheme == "https") == ("Strict-Transport-Security" in short.headers)
+
+
+def test_both_ways_keep_a_callback_alike(app: Flask, world: World) -> None:
+    fields = {"MessageSid": "SM1", "MessageStatus": "delivered", "Blank": "", "Body": "ü & =+"}
+    form = {
+        "data": urlencode(fields).encode(),
+        "headers": {"X-Twilio-Signature": sign(STATUS, fields)},
+        "content_type": "application/x-www-form-urlencoded; charset=UTF-8",
+    }
+    short, long = (way(app).post(STATUS, **form) for way in (short_way, long_way))
+    assert said(short) == said(long)
+    assert short.status_code == 204
+    rows = world.session.execute(text("select provider, context, body from receipt")).all()
+    assert len(rows) == 2
+    assert tuple(rows[0]) == tuple(rows[1])
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+@pytest.mark.parametrize(
+    ("path", "fields", "content_type"),
+    [
+        (STATUS, {"MessageStatus": "forged"}, FORM),
+        (f"{STATUS}?k=1", {"MessageStatus": "delivered"}, FORM),
+        (f"{STATUS}/2", {"MessageStatus": "delivered"}, FORM),
+        (STATUS, {"MessageStatus": "delivered"}, "application/json"),
+        (STATUS, {"MessageStatus": "d" * 200_000}, FORM),
+        (STATUS, {}, FORM),
+        ("/hooks/twilio/inbound", {"Body": "STOP"}, FORM),
+    ],
+)
+def test_an_unusual_callback_comes_to_flask_as_it_was(
+    app: Flask, method: str, path: str, fields: dict[str, str], content_type: str
+) -> None:
+    came: list[bytes] = []
+
+    def flask(environ: Any, start_response: Any) -> Iterable[bytes]:
+        came.append(environ["wsgi.input"].read())
+        start_response("403 FORBIDDEN", [])
+        return []
+
+    signature = sign(path, {"MessageStatus": "delivered"})
+    body = urlencode(fields).encode()
+    Client(Express(app, flask)).open(
+        path,
+        method=method,
+        data=body,
+        content_type=content_type,
+        headers={"X-Twilio-Signature": signature},
+    )
+    assert came == [body]
 
 
 def test_both_ways_count_alike(app: Flask, world: World, signers: Tokens, flush: Flush) -> None:

@@ -15,7 +15,7 @@ from app.channels.base import KnownText, Outcome, Result
 from app.channels.curl import HttpClient, Request, Response
 
 PAGE: Final = 20  # two kilobytes each: a page stays below the engine's limit
-MOST_PAGES: Final = 3
+MOST_PAGES: Final = 10
 
 
 class TwilioLookUp:
@@ -55,7 +55,7 @@ class TwilioLookUp:
                 page = exchange.json_object(pages[at].body) if at in pages else {}
                 listed = page.get("messages")
                 if pages.get(at, _NONE).status != 200 or not isinstance(listed, list):
-                    found.pop(number, None)  # half a list is no evidence
+                    found.pop(number, None)  # half a list is no evidence, here and below
                     continue
                 known = [text for one in listed if (text := _known(one)) is not None]
                 since = numbers[number]
@@ -66,6 +66,8 @@ class TwilioLookUp:
                     following[number] = f"{self._base_url}{uri}"
             if not following:
                 break
+        for number in following:
+            found.pop(number, None)
         return found
 
     def _ask(self, urls: Sequence[str]) -> Mapping[int, Response]:

@@ -204,8 +204,12 @@ def _in_time(known: KnownText, one: LostText) -> bool:
 
 
 def _words(body: str) -> str:
-    """Letters and digits: spaces, quotes and dashes may change on the way ("Smart Encoding")."""
-    return "".join(sign for sign in unicodedata.normalize("NFKD", body) if sign.isalnum())
+    """Letters and digits: spaces, quotes and dashes may change on the way ("Smart Encoding").
+
+    Of a text that has neither, all its signs.
+    """
+    words = "".join(sign for sign in unicodedata.normalize("NFKD", body) if sign.isalnum())
+    return words or "".join(body.split())
 
 
 def _accept(session: Session, taken: Mapping[int, KnownText], now: datetime) -> int:

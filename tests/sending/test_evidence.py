@@ -99,6 +99,15 @@ def test_quotes_and_a_trial_accounts_sentence_do_not_hide_a_text() -> None:
     assert found.taken == {1: known}
 
 
+def test_a_text_without_letters_is_found_by_its_signs() -> None:
+    now = datetime.now(UTC)
+    known = [KnownText(f"SM{body}", "sent", "", PHONE, body, now) for body in ("🎉 🎂", "👍")]
+    lost = lost_texts.LostText(1, PHONE, None, False, 1, 1, now)
+    found = lost_texts.compare([lost], {PHONE: known}, {1: "🎉🎂"}, {"SM👍"})
+    assert found.taken == {1: known[0]}
+    assert lost_texts.compare([lost], {PHONE: known[1:]}, {1: "🎉🎂"}, {"SM👍"}).unlisted == [1]
+
+
 def test_more_lost_texts_than_fit_into_one_question_are_all_asked_about(house: House) -> None:
     count = lost_texts.AT_ONCE + 20
     house.crowd(count)

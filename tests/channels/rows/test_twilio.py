@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.channels import twilio_look_up
 from app.channels.twilio import TwilioConfig, TwilioProvider
 from tests.channels.messages import send, sms
 from tests.channels.rows.carriers import (
@@ -129,6 +130,14 @@ def test_a_list_is_read_page_by_page(sandbox):
     send(twilio, *[sms(number, to=PHONE, body=f"Number {number}") for number in range(45)])
     found = twilio.texts_to({PHONE: datetime.now(UTC) - timedelta(minutes=1)})
     assert {text.body for text in found[PHONE]} == {f"Number {number}" for number in range(45)}
+
+
+def test_a_list_that_is_not_read_to_its_end_is_no_evidence(sandbox):
+    twilio = carrier("twilio", sandbox)
+    readable = twilio_look_up.PAGE * twilio_look_up.MOST_PAGES
+    send(twilio, *[sms(number, to=PHONE) for number in range(readable + 1)])
+    since = datetime.now(UTC) - timedelta(minutes=1)
+    assert list(twilio.texts_to({PHONE: since, "+447700900199": since})) == ["+447700900199"]
 
 
 def test_what_twilio_does_not_answer_is_not_called_missing(sandbox):

@@ -55,10 +55,29 @@ def downgrade(url: str, revision: str) -> None:
 @cache
 def head() -> str:
     """The newest revision this code knows: that of the last file."""
-    last = max((FOLDER / "versions").glob("*.py"))
-    found = _REVISION.search(last.read_text(encoding="utf-8"))
+    return _revision(max((FOLDER / "versions").glob("*.py")))
+
+
+@cache
+def known() -> frozenset[str]:
+    """Every revision this code knows."""
+    return frozenset(_revision(file) for file in (FOLDER / "versions").glob("*.py"))
+
+
+def standing(revision: str | None) -> str:
+    """How a database at this revision stands to this code: `ok`, `behind` or `ahead`.
+
+    One that is ahead was migrated by a newer version, whose steps leave the older one working.
+    """
+    if revision == head():
+        return "ok"
+    return "behind" if revision is None or revision in known() else "ahead"
+
+
+def _revision(file: Path) -> str:
+    found = _REVISION.search(file.read_text(encoding="utf-8"))
     if found is None:
-        raise LookupError(f"{last} names no revision.")
+        raise LookupError(f"{file} names no revision.")
     return found.group(1)
 
 

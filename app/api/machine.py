@@ -1,7 +1,7 @@
 """What load balancers and monitoring ask: /healthz, /readyz and /metrics. Not part of the API.
 
-`/healthz`: the process lives. `/readyz`: it can serve; 503 until the database answers and is up
-to date. The queue is reported but does not decide: without it messages are still accepted, and
+`/healthz`: the process lives. `/readyz`: it can serve; 503 until the database answers and is not
+behind. The queue is reported but does not decide: without it messages are still accepted, and
 sent once it is back. `/metrics`: Prometheus, for this machine or for METRICS_TOKEN.
 """
 
@@ -108,7 +108,8 @@ def _database() -> Iterator[Part]:
         yield Part("migrations", "unknown")
         return
     yield Part("database", "ok")
-    yield Part("migrations", "ok" if revision == migrate.head() else "behind")
+    standing = migrate.standing(revision)
+    yield Part("migrations", standing, vital=standing != "ahead")
 
 
 def _queue() -> Part:

@@ -375,6 +375,9 @@ def _http_version(http2: bool, url: str) -> int:
     return int(pycurl.CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE)
 
 
+_READ_END: Final[int] = getattr(select, "POLLRDHUP", 0)  # Linux tells it by a name of its own
+
+
 def _has_ended(descriptor: int) -> bool:
     """Whether the other side has ended this connection, in whatever way.
 
@@ -382,8 +385,8 @@ def _has_ended(descriptor: int) -> bool:
     is seen by nobody else, and libcurl would send the streams in the air once more.
     """
     poll = select.poll()
-    poll.register(descriptor, select.POLLIN | select.POLLRDHUP)
-    ended = select.POLLERR | select.POLLHUP | select.POLLNVAL | select.POLLRDHUP
+    poll.register(descriptor, select.POLLIN | _READ_END)
+    ended = select.POLLERR | select.POLLHUP | select.POLLNVAL | _READ_END
     return any(happened & ended for _, happened in poll.poll(0))
 
 

@@ -10,10 +10,12 @@ from app.settings import ProviderSettings, Settings
 
 PROVIDERS: Final = (
     ("SendGrid", "sendgrid_api_key", "SENDGRID_API_KEY"),
+    ("The mail server", "smtp_url", "SMTP_URL"),
     ("Twilio", "twilio_account_sid", "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"),
     ("APNs", "apns_key", "APNS_KEY, APNS_KEY_ID, APNS_TEAM_ID and APNS_TOPIC"),
     ("FCM", "fcm_service_account", "FCM_SERVICE_ACCOUNT"),
 )
+_MAIL: Final = ("sendgrid_api_key", "smtp_url")  # either will do
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +84,17 @@ def _browser_files() -> Finding:
 
 
 def _providers(settings: Settings) -> Iterator[Finding]:
+    has_mail = any(_is_real(settings, field) for field in _MAIL)
     for name, field, variables in PROVIDERS:
-        real = _is_real(settings, field)
-        text = f"{name} has credentials." if real else f"{name} is played by the sandbox."
-        yield Finding(True, text if real else f"{text} Set {variables} to send for real.")
+        if _is_real(settings, field):
+            yield Finding(True, f"{name} has credentials.")
+        elif has_mail and field in _MAIL:
+            yield Finding(True, f"{name} is not used.")
+        elif getattr(settings.sandbox, field):
+            sentence = f"{name} is played by the sandbox."
+            yield Finding(True, f"{sentence} Set {variables} to send for real.")
+        else:
+            yield Finding(True, f"{name} has no credentials. Set {variables}.")
     public = settings.public_url
     if any(_is_real(settings, field) for _, field, _ in PROVIDERS) and "127.0.0.1" in public:
         yield Finding(

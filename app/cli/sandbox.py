@@ -13,8 +13,8 @@ def sandbox(host: str, port: int, smtp_port: int) -> None:
     """Run the sandbox, which plays the providers.
 
     Nothing leaves this machine. It speaks their wire, checks requests as they do, keeps a journal
-    in var/sandbox and reports back to the console as they would. Point Herald at it with
-    SANDBOX_URL.
+    in var/sandbox and reports back to the console as they would. Herald finds it by the
+    credentials.json that it writes there.
     """
     from app.settings import load
     from app.supervisor.programs import ROOT, sandbox_command

@@ -33,6 +33,18 @@ def test_a_database_behind_the_code_is_not_ready(client: FlaskClient, database: 
     }
 
 
+def test_an_old_process_serves_on_while_the_new_version_is_put_in(
+    client: FlaskClient, database: Database
+) -> None:
+    with database.connect() as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    answer = client.get("/readyz")
+    with database.connect() as connection:
+        connection.execute("UPDATE alembic_version SET version_num = %s", [head()])
+    assert (answer.status_code, answer.json["status"]) == (200, "degraded")
+    assert answer.json["parts"]["migrations"] == "ahead"
+
+
 def test_metrics_are_for_this_machine(client: FlaskClient) -> None:
     answer = client.get("/metrics")
     assert answer.status_code == 200

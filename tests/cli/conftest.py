@@ -21,8 +21,10 @@ def herald(app: Flask, settings: Settings) -> Herald:
         "HERALD_SECRET_KEY": settings.secret_key,
     }
 
-    def run(*arguments: str, typed: str | None = None, database: str | None = None) -> Result:
-        told = environ | {"DATABASE_URL": database or settings.database_url}
+    def run(
+        *arguments: str, typed: str | None = None, database: str | None = None, **more: str
+    ) -> Result:
+        told = environ | {"DATABASE_URL": database or settings.database_url} | more
         return CliRunner(env=told).invoke(main, arguments, input=typed)
 
     return run

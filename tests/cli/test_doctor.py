@@ -22,3 +22,11 @@ def test_a_server_that_does_not_answer_is_found(herald: Herald) -> None:
     assert answer.exit_code == 1
     assert "PostgreSQL does not answer" in answer.output
     assert "Traceback" not in answer.output
+
+
+def test_who_sends_by_a_mail_server_is_not_told_to_get_another(herald: Herald) -> None:
+    output = herald("doctor", SMTP_URL="smtps://user:secret@mail.example.com").output
+    assert "The mail server has credentials" in output
+    assert "SendGrid is not used" in output
+    assert "nobody outside can open" in output
+    assert "secret" not in output

@@ -52,7 +52,7 @@ def erase_contact(path: ContactPath) -> Given:
     """Erase a person for good
 
     Name, addresses, devices and attributes go; messages stay, without address and content. The
-    addresses are never written to again, even when they come back.
+    addresses are never written to again, even when they come back, unless another person has them.
     """
     with transaction() as session:
         found = contacts.by_external_id(session, path.external_id)

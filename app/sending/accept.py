@@ -111,7 +111,8 @@ def plan(
     if request.strategy == "first" and reachable:
         first, rest = reachable[0], reachable[1:]
         drafts = _to_addresses(position, base, person, first)
-        drafts[0].values["fallback"] = rest or None
+        for draft in drafts:
+            draft.values["fallback"] = rest or None
         return drafts
     drafts = []
     for channel in wanted:

@@ -19,8 +19,9 @@ from app.arrays import literal
 from app.policy.facts import Cap, Class
 from app.sending.batches import Claim
 
-# A message may be handed over long after it was accepted: this far back rows are looked at.
-LONGEST_WAIT: Final = timedelta(days=30)
+# A message may be handed over long after it was accepted (`send_at` is up to 90 days ahead): this
+# far back rows are looked at.
+LONGEST_WAIT: Final = timedelta(days=100)
 _PUSH: Final = ("ios", "android")
 
 
@@ -35,7 +36,7 @@ HAD: Final = f"""
          max(coalesce(s.handed_at, s.accepted_at)) as at
     from notification s join topic st on st.id = s.topic_id and st.klass = 'marketing'
    where s.contact_id = {{contact}} and s.accepted_at > :accepted_since
-     and s.status in ('accepted', 'delivered', 'unknown')
+     and s.status in ('accepted', 'delivered', 'unknown') and not s.test
      and coalesce(s.handed_at, s.accepted_at) > :since
    group by 1, 2
 """
@@ -65,7 +66,7 @@ RIVALS: Final = f"""
       from notification r
       join campaign rc on rc.id = r.campaign_id and rc.importance = 'high'
       join topic rt on rt.id = r.topic_id and rt.klass = 'marketing'
-     where r.contact_id = n.contact_id and r.status in ('queued', 'held')
+     where r.contact_id = n.contact_id and r.status in ('queued', 'held') and not r.test
        and r.accepted_at > :accepted_since
        and not exists (select from cap_hold h where h.notification_id = r.id)
   ) rival on n.contact_id is not null and coalesce(c.importance, 'normal') = 'normal'
@@ -142,10 +143,13 @@ class Places:
         self._rows.append((row.id, row.contact_id, campaign, sort))
 
     def hold(self, session: Session, claim: Claim, now: datetime) -> bool:
-        """Let other batches see it until this one is recorded; False when there is nothing."""
-        if self._rows:
+        """Let other batches see it until this one is recorded; False when there is nothing.
+
+        What goes to the sandbox takes no place from real messages.
+        """
+        if self._rows and not claim.test:
             session.execute(text(_HOLD), _columns(self._rows) | {"batch": claim.id, "now": now})
-        return bool(self._rows)
+        return bool(self._rows) and not claim.test
 
 
 _HOLD: Final = """

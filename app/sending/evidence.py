@@ -9,8 +9,10 @@ from sqlalchemy.orm import Session
 _RECENT_ATTEMPTS: Final = 2_000
 
 
-def provider_is_talking(session: Session, provider: str, since: datetime) -> bool:
-    """Whether webhooks about messages handed over since then have arrived.
+def provider_is_talking(
+    session: Session, provider: str, since: datetime, heard_since: datetime | None = None
+) -> bool:
+    """Whether webhooks about messages handed over since then have arrived, after `heard_since`.
 
     If they have, a message from then without any webhook was probably not taken; if they have not,
     silence proves nothing. Looks at 2,000 attempts at most.
@@ -26,13 +28,15 @@ def provider_is_talking(session: Session, provider: str, since: datetime) -> boo
                      order by id limit :recent
                   ) a
                   where exists (select from event e where e.source = :provider
-                                   and e.notification_id = a.notification_id)
+                                   and e.notification_id = a.notification_id
+                                   and e.received_at >= :heard_since)
                 )
                 """
             ),
             {
                 "first": first_attempt_since(session, since),
                 "provider": provider,
+                "heard_since": heard_since or since,
                 "recent": _RECENT_ATTEMPTS,
             },
         )

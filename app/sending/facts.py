@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from app import db
 from app.arrays import literal
 from app.policy.facts import Class, Facts, Rules
-from app.sending import caps
+from app.sending import bare, caps
 from app.sending.batches import Claim
 from app.sending.withdrawals import SUPPRESSION_KIND
 
@@ -140,7 +140,10 @@ _MESSAGES: Final = """
    where n.id = any(cast(%(ids)s as bigint[])) and n.accepted_at between %(first)s and %(last)s
    order by n.id
 """
-_GONE: Final = "n.device_id is not null and (d.token is null or d.disabled_at is not null)"
+# A telephone that somebody else has now is gone, too.
+_GONE: Final = """
+  n.device_id is not null and (d.token is null or d.disabled_at is not null
+                               or d.contact_id <> n.contact_id)"""
 _GROUPS: Final = """
   select v.topic, v.campaign, t.klass, t.opted_in_by_default, c.name,
          coalesce(c.status = 'cancelled', false),
@@ -167,6 +170,7 @@ def load(session: Session, claim: Claim | Some, rules: Rules, now: datetime) -> 
         }
         | (caps.since(rules.cap, now) if rules.cap is not None else {}),
     )
+    found = _with_bare(session, claim.channel, found)
     groups = _groups(session, {(item[7], item[4]) for item in found})
     window = timedelta(days=rules.cap.days) if rules.cap else timedelta()
     return [
@@ -174,6 +178,22 @@ def load(session: Session, claim: Claim | Some, rules: Rules, now: datetime) -> 
         for item in found
         if (item[7], item[4]) in groups
     ]
+
+
+def _with_bare(
+    session: Session, channel: str, found: Sequence[tuple[Any, ...]]
+) -> Sequence[tuple[Any, ...]]:
+    """Where an address was given instead of a person, what its owner has asked for counts, too."""
+    wanted = [(item[9], item[7]) for item in found if item[5] is None and item[9]]
+    if not wanted:
+        return found
+    known = bare.know(session, channel, wanted)
+    return [_of_owner(item, known) if item[5] is None and item[9] else item for item in found]
+
+
+def _of_owner(item: tuple[Any, ...], known: bare.Known) -> tuple[Any, ...]:
+    against = ("erased", "all") if known.is_erased(item[9]) else item[27:29]
+    return (*item[:25], known.choice(item[9], item[7]), item[26], *against, *item[29:])
 
 
 def _statement(channel: str, rules: Rules) -> str:

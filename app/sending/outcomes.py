@@ -109,9 +109,7 @@ def _notable(taken: Sequence[Answer], others: Sequence[Answer]) -> Sequence[Answ
 
 def fall_back(session: Session, rows: Iterable[Row], now: datetime) -> None:
     """Messages of the strategy `first` go on to the person's next channel."""
-    for row in rows:
-        if row.fallback:
-            fallback.next_channel(session, row.id, now)
+    fallback.next_channels(session, [row.id for row in rows if row.fallback], now)
 
 
 def _first_tries(session: Session, rows: Iterable[Row]) -> Mapping[int, datetime]:

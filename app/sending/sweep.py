@@ -265,7 +265,11 @@ PUSH: Final = ("ios", "android")
 
 
 class _Talking:
-    """Whether providers have reported about messages of a time, asked once per minute of it."""
+    """Whether providers have reported about messages of a time, asked once per batch.
+
+    A report that came before the lost message left proves nothing: what took the answer may have
+    taken the reports from then on as well.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -274,11 +278,13 @@ class _Talking:
     def about(self, provider: str | None, moment: datetime | None) -> bool:
         if provider is None or moment is None:
             return False
-        key = provider, moment.replace(second=0, microsecond=0) - ABOUT_THEN
+        key = provider, moment
         if key not in self._known:
-            self._known[key] = evidence.provider_is_talking(self._session, *key)
+            self._known[key] = evidence.provider_is_talking(
+                self._session, provider, moment - ABOUT_THEN, heard_since=moment
+            )
         return self._known[key]
 
 
-# Messages handed over this long before the lost one were reported about at the same time or later.
-ABOUT_THEN: Final = timedelta(minutes=1)
+# How long before the lost one others may have been handed over for reports about them to count.
+ABOUT_THEN: Final = timedelta(minutes=2)

@@ -42,8 +42,9 @@ _MESSAGES: Final = """
     left join preference pr on pr.contact_id = n.contact_id and pr.topic_id = n.topic_id
          and pr.channel = n.channel
     left join suppression su on su.address = lower(n.address) and su.kind = :kind
+    left join device d on d.id = n.device_id
    where n.id = any(cast(:keys as bigint[])) and n.accepted_at between :first and :last
-     and (n.status <> 'queued' or p.erased_at is not null
+     and (n.status <> 'queued' or p.erased_at is not null or d.contact_id <> n.contact_id
           or (su.id is not null and (su.scope = 'all' or t.klass = 'marketing'))
           or (t.klass <> 'security' and not coalesce(pr.opted_in, t.opted_in_by_default)))
 """

@@ -14,7 +14,7 @@ from app.audience import suppressions
 from app.audience.suppressions import Entry
 from app.sending import breaker, fallback, states
 from app.sending.health import Trip
-from app.sending.states import Applied, Change
+from app.sending.states import Change
 from app.sending.status import HANDED_OVER
 from app.tracking import engagement, events
 from app.tracking.engagement import KINDS, Hit
@@ -113,19 +113,8 @@ def _move(session: Session, items: Iterable[Item], now: datetime) -> None:
     if not changes:
         return
     moved = states.move(session, changes, now, (min(accepted), max(accepted)))
-    _fall_back(session, [one for one in moved if one.new == "bounced"], now)
-
-
-def _fall_back(session: Session, bounced: Sequence[Applied], now: datetime) -> None:
-    """Messages of the strategy `first` go on to the person's next channel."""
-    if not bounced:
-        return
-    rows = session.execute(
-        text("select id from notification where id = any(:ids) and cardinality(fallback) > 0"),
-        {"ids": [one.notification_id for one in bounced]},
-    )
-    for row in rows.all():
-        fallback.next_channel(session, row[0], now)
+    bounced = [one.notification_id for one in moved if one.new == "bounced"]
+    fallback.next_channels(session, bounced, now)
 
 
 def _suppress(session: Session, items: Sequence[Item], now: datetime) -> None:

@@ -215,3 +215,29 @@ def test_without_a_cap_nothing_is_counted(house: House, people: list[int]) -> No
         keys = offer(house, channels=("email",))
         house.deliver_all()
         assert outcomes(keys) == {("accepted", None): PEOPLE}
+
+
+@pytest.mark.parametrize(
+    ("had", "reason"),
+    [
+        # `send_at` is up to 90 days ahead.
+        ({"accepted_at": datetime.now(UTC) - timedelta(days=60)}, "over_cap"),
+        ({"handed_at": datetime.now(UTC) - timedelta(days=8)}, None),
+        ({"test": True}, None),
+    ],
+    ids=["accepted long ago", "handed over long ago", "to the sandbox by a test key"],
+)
+def test_what_was_handed_over_for_real_in_the_window_counts(
+    house: House, had: Mapping[str, Any], reason: str | None
+) -> None:
+    cap(1)
+    house.contact("ada", email="ada@example.com")
+    first, second = (
+        house.accept(Recipient(external_id="ada"), "offers", channels=("email",)).messages[0].key
+        for _ in range(2)
+    )
+    values = {"status": "delivered", "handed_at": datetime.now(UTC)} | had
+    with transaction() as session:
+        session.execute(update(Notification).where(Notification.id == first).values(values))
+    house.deliver_all()
+    assert house.message(second).reason == reason

@@ -219,6 +219,19 @@ def test_silence_is_judged_by_when_a_mail_left_not_by_when_its_loss_was_noticed(
     assert house.message(key).status == "queued"
 
 
+def test_reports_that_came_before_a_mail_left_prove_nothing_about_it(house: House) -> None:
+    other = house.accept(Recipient(email="kim@example.com"), "newsletter").messages[0].key
+    house.deliver_all()
+    report(other, datetime.now(UTC))
+    with transaction() as session:
+        receipts.apply(session, datetime.now(UTC))
+    key = lose_a_mail(house, topic="newsletter")
+    house.sweep(datetime.now(UTC) + timedelta(minutes=2))
+    assert house.message(key).status == "unknown"
+    house.sweep(datetime.now(UTC) + timedelta(minutes=11))
+    assert (house.message(key).status, house.message(key).reason) == ("failed", "no_answer")
+
+
 def test_a_dead_letter_that_was_put_back_may_lose_an_answer_again(house: House) -> None:
     key = lose_a_mail(house)
     house.sandbox.fault("sendgrid", fault="accept_then_reset", span={"requests": 1})

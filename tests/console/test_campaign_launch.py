@@ -28,7 +28,7 @@ def shop(app: Flask, signed_in: SignIn) -> Workshop:
 
 def actions(app: Flask) -> list[str]:
     with app.app_context(), transaction() as session:
-        return [entry.action for entry in session.query(AuditEntry)]
+        return [entry.action for entry in session.query(AuditEntry).order_by(AuditEntry.id)]
 
 
 def test_an_empty_draft_cannot_be_launched(app: Flask, signed_in: SignIn) -> None:

@@ -1,7 +1,7 @@
 """Campaigns through the API: draft, launch, pause, resume, cancel, report."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -68,15 +68,16 @@ def test_a_campaign_is_drafted_launched_and_reported(
 def test_a_draft_takes_topic_channels_and_content_from_a_template(
     api: ApiClient, everyone: str
 ) -> None:
+    day = f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%d}"
     body = {
         "name": "Shipped",
         "template": "order-shipped",
         "audience": {"segments": [everyone]},
-        "schedule": {"wall_time": "2030-06-01T18:00", "zone": "Europe/London"},
+        "schedule": {"wall_time": f"{day}T18:00", "zone": "Asia/Tokyo"},
     }
     made = api.call("POST", "/campaigns", body).json
     assert (made["topic"], made["channels"]) == ("parcels", ["email", "sms"])
-    assert made["schedule"]["send_at"] == "2030-06-01T17:00:00Z"
+    assert made["schedule"]["send_at"] == f"{day}T09:00:00Z"
 
 
 def test_speed_and_importance_are_drafted_and_shown(api: ApiClient, draft: dict[str, Any]) -> None:
@@ -95,6 +96,7 @@ def test_launching_says_all_that_is_missing(api: ApiClient) -> None:
     assert {"/audience/segments", "/topic", "/content/email"} <= set(pointers(answer))
 
 
+@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize(
     ("change", "pointer", "code"),
     [
@@ -113,6 +115,11 @@ def test_launching_says_all_that_is_missing(api: ApiClient) -> None:
             {"schedule": {"wall_time": "2027-03-28T01:30", "zone": "Europe/London"}},
             "/schedule/wall_time",
             "skipped_by_dst",
+        ),
+        (
+            {"schedule": {"wall_time": "9999-12-31T23:59", "zone": "America/Los_Angeles"}},
+            "/schedule/wall_time",
+            "too_far_ahead",
         ),
         (
             {"schedule": {"wall_time": "2027-03-27T01:30", "zone": "Mars"}},

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select
@@ -159,11 +160,14 @@ def test_a_cancelled_campaign_never_sends_the_rest(house: House) -> None:
 
 def test_a_scheduled_campaign_starts_once_at_its_time(house: House) -> None:
     people(house, 3)
-    key = draft(house, wall_time="2036-11-24T18:00", zone="Europe/Berlin")
+    due = (datetime.now(UTC) + timedelta(days=30)).replace(
+        hour=17, minute=0, second=0, microsecond=0
+    )
+    wall = due.astimezone(ZoneInfo("Europe/Berlin"))
+    key = draft(house, wall_time=f"{wall:%Y-%m-%dT%H:%M}", zone="Europe/Berlin")
     with transaction() as session:
         lifecycle.approve(session, key, None, datetime.now(UTC))
     assert state(key).status == "scheduled"
-    due = datetime(2036, 11, 24, 17, 0, tzinfo=UTC)
     with transaction() as session:
         assert clockwork.start_due(session, due - timedelta(seconds=1)) == 0
         assert clockwork.start_due(session, due) == 1

@@ -103,12 +103,22 @@ def test_push_is_written_once_for_both_phones(app: Flask, signed_in: SignIn) -> 
     assert "Only here" not in page
 
 
+@pytest.mark.usefixtures("clock")
 def test_a_time_that_the_clocks_skip_offers_the_nearest(app: Flask, signed_in: SignIn) -> None:
     shop = furnish(app, signed_in("marketer"))
-    form = {"when": "at", "date": "2037-03-29", "time": "01:30", "zone": "Europe/London"}
+    form = {"when": "at", "date": "2027-03-28", "time": "01:30", "zone": "Europe/London"}
     answer = shop.post("_plan", htmx=True, **form)
     assert answer.status_code == 422
     assert "The nearest time is 02:30" in answer.text
+    assert shop.campaign().wall_time is None
+
+
+def test_a_time_more_than_a_year_ahead_is_refused(app: Flask, signed_in: SignIn) -> None:
+    shop = furnish(app, signed_in("marketer"))
+    form = {"when": "at", "date": "9999-12-31", "time": "23:59", "zone": "America/Los_Angeles"}
+    answer = shop.post("schedule", **form)
+    assert answer.status_code == 422
+    assert "at most one year ahead" in answer.text
     assert shop.campaign().wall_time is None
 
 

@@ -49,7 +49,9 @@ class Audience(Body):
 class Schedule(Body):
     """A wall time in a zone; which moment that is, is decided late."""
 
-    wall_time: str = Field(max_length=32, examples=["2026-11-24T18:00"])
+    wall_time: str = Field(
+        max_length=32, description="At most one year ahead.", examples=["2026-11-24T18:00"]
+    )
     zone: str = Field(max_length=64, examples=["Europe/London"])
 
 

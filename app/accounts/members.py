@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from zoneinfo import available_timezones
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from app import ids
+from app import ids, zones
 from app.accounts import passwords, sessions, throttle
 from app.accounts.models import Member
 from app.accounts.roles import OWNER, ROLES
@@ -122,7 +121,7 @@ def change_profile(session: Session, member_id: int, name: str, timezone: str) -
     """The member's own name and zone; an empty zone means that of the workspace."""
     wrong: list[FieldError] = []
     label = _name(name, wrong)
-    if timezone and timezone not in available_timezones():
+    if timezone and timezone not in zones.names():
         wrong.append(FieldError("/timezone", "unknown_timezone", "Choose a time zone of the list."))
     if wrong:
         raise Invalid(wrong)

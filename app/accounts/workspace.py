@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
-from zoneinfo import available_timezones
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from app import zones
 from app.accounts.models import WorkspaceSetting
 from app.db import after_commit
 from app.errors import FieldError, Invalid
@@ -125,7 +125,7 @@ def _check_general(new: Workspace) -> list[FieldError]:
     if not new.name.strip() or len(new.name) > NAME_LENGTH or not new.name.isprintable():
         message = f"Enter a name of 1 to {NAME_LENGTH} characters."
         wrong.append(FieldError("/name", "invalid_name", message))
-    if new.timezone not in available_timezones():
+    if new.timezone not in zones.names():
         wrong.append(FieldError("/timezone", "unknown_timezone", "Choose a time zone of the list."))
     return wrong
 

@@ -39,7 +39,7 @@ CODES: Final[Mapping[str, str]] = {
     "invalid_platform": "A device's platform is ios or android.",
     "invalid_tag": "The tag is too long or has characters that cannot be kept.",
     "invalid_text": "The text has characters that cannot be shown.",
-    "invalid_time": "No RFC 3339 time with an offset, such as 2026-11-24T18:00:00+00:00.",
+    "invalid_time": "No RFC 3339 time with an offset; a `wall_time` is date and hour without one.",
     "invalid_timezone": "No IANA time zone.",
     "invalid_token": "No push token of this platform.",
     "invalid_type": "The value has the wrong JSON type.",

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 from importlib import resources
 from typing import Final
-from zoneinfo import available_timezones
+
+from app import zones
 
 _LOCALE: Final = re.compile(
     r"(?P<language>[A-Za-z]{2,3})(?:-(?P<script>[A-Za-z]{4}))?"
@@ -101,8 +102,7 @@ def _zones_of_countries() -> frozenset[str]:
 
 @cache
 def _zone_spelling() -> Mapping[str, str]:
-    names = available_timezones() - {"localtime", "posixrules", "Factory"}
-    return {name.casefold(): name for name in names}
+    return {name.casefold(): name for name in zones.names()}
 
 
 @cache

@@ -36,7 +36,10 @@ def set_schedule(
     campaign: Campaign, wall_time: str | None, zone: str | None, now: datetime
 ) -> None:
     """At a wall time in a zone, or (None) as soon as it is launched. Raises Invalid."""
-    campaign.send_at = schedule.moment(wall_time, zone or "UTC", now) if wall_time else None
+    send_at = None
+    if wall_time is not None:
+        send_at = schedule.moment(wall_time, "UTC" if zone is None else zone, now)
+    campaign.send_at = send_at
     campaign.wall_time = wall_time
     campaign.zone = zone
 

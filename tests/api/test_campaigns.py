@@ -122,6 +122,21 @@ def test_launching_says_all_that_is_missing(api: ApiClient) -> None:
             "too_far_ahead",
         ),
         (
+            {"schedule": {"wall_time": "2027-01-01T00:00+05:00", "zone": "UTC"}},
+            "/schedule/wall_time",
+            "invalid_time",
+        ),
+        (
+            {"schedule": {"wall_time": "", "zone": "UTC"}},
+            "/schedule/wall_time",
+            "invalid_time",
+        ),
+        (
+            {"schedule": {"wall_time": "2027-01-01T09:00", "zone": ""}},
+            "/schedule/zone",
+            "unknown_zone",
+        ),
+        (
             {"schedule": {"wall_time": "2027-03-27T01:30", "zone": "Mars"}},
             "/schedule/zone",
             "unknown_zone",

@@ -175,6 +175,7 @@ def test_settings_are_saved_and_written_down(owner: FlaskClient, app: Flask) -> 
     [
         ({"name": " "}, "Enter a name"),
         ({"timezone": "Mars/Base"}, "time zone of the list"),
+        ({"timezone": "localtime"}, "time zone of the list"),
         ({"cap": "1", "cap_messages": "0", "cap_days": "7"}, "1 to 1,000"),
         ({"cap": "1", "cap_messages": "x", "cap_days": "7"}, "whole number"),
         ({"late": "1", "late_minutes": "0"}, "1 to 10,080 minutes"),

@@ -50,9 +50,11 @@ class Schedule(Body):
     """A wall time in a zone; which moment that is, is decided late."""
 
     wall_time: str = Field(
-        max_length=32, description="At most one year ahead.", examples=["2026-11-24T18:00"]
+        max_length=32,
+        description="Date and hour there, without an offset; at most one year ahead.",
+        examples=["2026-11-24T18:00"],
     )
-    zone: str = Field(max_length=64, examples=["Europe/London"])
+    zone: str = Field(max_length=64, description="IANA name.", examples=["Europe/London"])
 
 
 class CampaignBody(Body):

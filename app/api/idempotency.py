@@ -138,15 +138,26 @@ def _digests(wish: Wish, secret: str) -> dict[str, str]:
 
 
 def _leaves(document: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """What has nothing below it, and `{}` for an object whose pointers an array could have too."""
     waiting: list[tuple[tuple[str | int, ...], Any]] = [((), document)]
     while waiting:
         path, value = waiting.pop()
         if isinstance(value, dict) and value:
+            if _like_array(value):
+                yield path, {}
             waiting.extend(((*path, key), inner) for key, inner in value.items())
         elif isinstance(value, list) and value:
             waiting.extend(((*path, index), inner) for index, inner in enumerate(value))
         else:
             yield path, value
+
+
+def _like_array(value: dict[str, Any]) -> bool:
+    """Whether the keys are 0, 1, 2 … and no others: below it, pointers do not tell the two apart.
+
+    Only such objects are marked, so that the digests of all others are those of earlier versions.
+    """
+    return "0" in value and all(str(index) in value for index in range(len(value)))
 
 
 def _digest(raw: bytes, secret: str) -> str:

@@ -57,6 +57,53 @@ def test_another_body_is_refused_and_the_difference_named(api: ApiClient, app: F
     assert rows(app) == 1
 
 
+ARRAYS_AND_OBJECTS: list[Any] = [
+    ["a"],
+    {"0": "a"},
+    [["a"]],
+    [{"0": "a"}],
+    {"0": ["a"]},
+    {"0": {"0": "a"}},
+    {"00": "a"},
+    {"1": "a"},
+    ["a", "b"],
+    {"1": "b", "0": "a"},
+    [],
+    {},
+    None,
+    "",
+]
+
+
+def with_data(value: object) -> dict[str, Any]:
+    return {**SEND, "data": {"order": {"number": "88213"}, "x": value}}
+
+
+@pytest.mark.parametrize("first", ARRAYS_AND_OBJECTS, ids=json.dumps)
+def test_an_array_is_no_object_and_empty_is_not_missing(api: ApiClient, first: object) -> None:
+    assert send(api, "a", with_data(first)).status_code == 202
+    assert send(api, "a", with_data(first)).headers["Idempotent-Replayed"] == "true"
+    others = [SEND, *(with_data(value) for value in ARRAYS_AND_OBJECTS if value != first)]
+    for other in others:
+        answer = send(api, "a", other)
+        assert answer.status_code == 422, other
+        assert all(error["pointer"].startswith("/data/x") for error in answer.json["errors"])
+
+
+def test_the_array_that_became_an_object_is_named(api: ApiClient) -> None:
+    send(api, "a", with_data({"list": ["a"]}))
+    answer = send(api, "a", with_data({"list": {"0": "a"}}))
+    assert [error["pointer"] for error in answer.json["errors"]] == ["/data/x/list"]
+
+
+def test_an_ordinary_body_is_kept_as_by_versions_before(api: ApiClient, app: Flask) -> None:
+    send(api, "a")
+    with app.app_context(), transaction() as session:
+        kept = set(session.scalars(select(Idempotency)).one().request)
+    leaves = {"/template", "/to/external_id", "/channels/0", "/data/order/number"}
+    assert kept == {"#", *leaves}, "a key from before an update would not replay"
+
+
 def test_another_call_with_the_same_key_is_refused(api: ApiClient) -> None:
     send(api, "a")
     assert send(api, "a", SEND, "/notifications/explain").status_code == 422

@@ -16,6 +16,7 @@ from app.errors import Conflict, FieldError, Invalid, NotFound
 
 BATCH_MAX: Final = 1000
 _WITH_CODE: Final = re.compile(r"\s*(\+|＋|00)")
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +131,20 @@ def seen(session: Session, contact_ids: Sequence[int], now: datetime) -> None:
     contact_sql.mark_seen(session, contact_ids, now)
 
 
+def full_name(first: object, last: object) -> str:
+    """Both names in one line, for screens and mail headers; empty when there is neither.
+
+    White space and control characters, line breaks among them, become single spaces.
+    """
+    name = f"{first} {last}" if first and last else str(first or last or "")
+    if not name.isprintable():
+        name = _CONTROLS.sub(" ", name)
+    return " ".join(name.split())
+
+
 def display_name(contact: Contact) -> str:
     """What screens call a person: name, else address, else id."""
-    name = " ".join(part for part in (contact.first_name, contact.last_name) if part)
+    name = full_name(contact.first_name, contact.last_name)
     if contact.erased_at is not None:
         return "Erased person"
     found = name or contact.email or contact.phone or contact.external_id

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy.orm import Session
 
 from app import ids
+from app.audience import contacts
 from app.channels.base import EmailMessage, Message, PushMessage, SmsMessage
 from app.content.render import (
     Rendered,
@@ -96,13 +97,12 @@ def _email(engine: Engine, one: Composed, ref: str) -> EmailMessage:
     row, given = one.row, one.given
     content = cast(RenderedEmail, one.content)
     get = row.variables.get
-    first, last = get("first_name"), get("last_name")
     # By position: names double the cost of making one.
     return EmailMessage(
         ref,
         row.attempts + 1,
         row.address or "",
-        f"{first} {last}" if first and last else str(first or last or ""),
+        contacts.full_name(get("first_name"), get("last_name")),
         engine.mail_from,
         engine.mail_from_name,
         "",

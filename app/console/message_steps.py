@@ -78,9 +78,7 @@ def steps(
     found += [_event(item) for item in news]
     found += _waiting(message, attempts)
     if message.status in _ENDS and message.final_at is not None:
-        title, icon, tone = _ENDS[message.status]
-        why = reason_sentence(message.reason)
-        found.append(Step(title, icon, message.final_at, why, tone=tone))
+        found.append(_end(message, message.final_at, attempts))
     return _timed(sorted(found, key=lambda step: step.at))
 
 
@@ -130,6 +128,15 @@ def _waiting(message: Notification, attempts: Sequence[Attempt]) -> list[Step]:
     title = "Waiting to be tried again" if retried else "Held"
     text = ", ".join(part for part in (why, until) if part)
     return [Step(title, "timer", at, text, tone="warn" if retried else "")]
+
+
+def _end(message: Notification, at: datetime, attempts: Sequence[Attempt]) -> Step:
+    """Of one whose answer was lost nobody can say that it was not sent, only: not again."""
+    lost = any(item.outcome == "ambiguous" for item in attempts)
+    title, icon, tone = _ENDS[message.status]
+    if lost and title == "Not sent":
+        title = "Not sent again"
+    return Step(title, icon, at, reason_sentence(message.reason, unconfirmed=lost), tone=tone)
 
 
 def _timed(found: Sequence[Step]) -> list[Timed]:

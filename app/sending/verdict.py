@@ -109,11 +109,23 @@ def provider_name(name: str | None) -> str:
     return PROVIDERS.get(name or "", (name or "The provider").capitalize())
 
 
-def reason_sentence(reason: str | None) -> str:
-    """The full sentence of a reason; empty for none."""
+def reason_sentence(reason: str | None, *, unconfirmed: bool = False) -> str:
+    """The full sentence of a reason; empty for none. `unconfirmed`: an answer was lost before, so
+    that nobody can say the message was never handed over.
+    """
     if not reason:
         return ""
+    if unconfirmed and reason in _NO_MORE:
+        return _NO_MORE[reason]
     return REASONS.get(reason, reason.replace("_", " ").capitalize() + ".")
+
+
+_NO_MORE: Final = {"expired": "Its time is over.", "cancelled": "It was cancelled."}
+
+
+def unanswered(tries: Sequence[Try]) -> Sequence[Try]:
+    """The tries whose answer was lost: each may have arrived."""
+    return [tried for tried in tries if tried.outcome == "ambiguous"]
 
 
 def verdict(story: Story, say: Say, say_span: Callable[[timedelta], str]) -> Verdict:
@@ -256,26 +268,26 @@ def _failed(story: Story, words: _Words) -> Verdict:
 
 
 def _not_sent(story: Story, words: _Words) -> Verdict:
+    if lost := unanswered(story.tries):
+        return _perhaps_sent(lost[-1], story, words)
     why = reason_sentence(story.reason) or "Herald chose not to send it."
     at = story.final_at or story.accepted_at
     return Verdict(
         "mute",
-        f"Not sent: {why[:1].lower()}{why[1:]}",
+        f"Not sent: {_inside(why)}",
         f" Herald decided this on {words.say(at)}; nothing was handed over.",
         _not_sent_customer(story, words),
     )
 
 
-def _expired(story: Story, words: _Words) -> Verdict:
+def _perhaps_sent(lost: Try, story: Story, words: _Words) -> Verdict:
     """One that was given to a provider who never answered may have arrived all the same."""
-    unanswered = [tried for tried in story.tries if tried.outcome == "ambiguous"]
-    if not unanswered:
-        return _not_sent(story, words)
-    who, at = provider_name(unanswered[-1].provider), words.say(unanswered[-1].at)
+    who, at = provider_name(lost.provider), words.say(lost.at)
+    why = reason_sentence(story.reason, unconfirmed=True) or "Herald chose not to."
     return Verdict(
         "warn",
-        f"Unconfirmed: {_lower(who)} did not answer on {at}, and its time is over.",
-        " It may have gone out. Herald does not try again.",
+        f"Unconfirmed: {_lower(who)} did not answer on {at}.",
+        f" It may have gone out. Herald does not try again: {_inside(why)}",
         f"{words.our} may have been sent; we have no confirmation.",
     )
 
@@ -297,6 +309,8 @@ _FOR_CUSTOMERS: Final = {
 
 
 def _cancelled(story: Story, words: _Words) -> Verdict:
+    if lost := unanswered(story.tries):
+        return _perhaps_sent(lost[-1], story, words)
     at = story.final_at or story.accepted_at
     campaign = story.reason == "campaign_cancelled"
     return Verdict(
@@ -359,6 +373,11 @@ def _in(channel: str) -> str:
     return "in" if channel == "email" else "on"
 
 
+def _inside(sentence: str) -> str:
+    """A sentence as it reads after a colon."""
+    return sentence[:1].lower() + sentence[1:]
+
+
 def _lower(name: str) -> str:
     return name.replace("The ", "the ", 1)
 
@@ -369,7 +388,7 @@ _TELLERS: Final[dict[str, Callable[[Story, _Words], Verdict]]] = {
     "bounced": _bounced,
     "failed": _failed,
     "skipped": _not_sent,
-    "expired": _expired,
+    "expired": _not_sent,
     "cancelled": _cancelled,
     "held": _held,
     "unknown": _unknown,

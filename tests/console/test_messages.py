@@ -94,6 +94,25 @@ def test_a_lost_answer_shows_when_the_provider_was_asked_and_what_it_said(
     assert "It has no such message." in page
 
 
+@pytest.mark.parametrize(
+    ("status", "reason", "step"),
+    [
+        ("skipped", "opted_out", "Not sent again"),
+        ("expired", "expired", "Not sent again"),
+        ("cancelled", "cancelled", "Cancelled"),
+    ],
+)
+def test_a_message_that_ends_after_a_lost_answer_is_not_called_unsent(
+    app: Flask, support: FlaskClient, status: str, reason: str, step: str
+) -> None:
+    public_id = log.message(app, status, reason=reason, final_at=datetime.now(UTC))
+    log.attempt(app, public_id, "ambiguous", "no_answer")
+    page = support.get(f"/messages/{public_id}").text
+    assert "It may have gone out." in page
+    assert f">{step}<" in page
+    assert "handed over" not in page
+
+
 def test_raw_json_has_attempts_and_events_but_no_content(app: Flask, support: FlaskClient) -> None:
     public_id = log.message(app, data={"code": "9184"})
     log.attempt(app, public_id)

@@ -90,12 +90,37 @@ def test_silence_is_not_called_a_failure() -> None:
     assert whole(story).startswith("Unconfirmed: Google did not answer on 17:47:20.")
 
 
-def test_what_expired_without_an_answer_may_have_arrived() -> None:
-    tries = [Try(1, later(1), "twilio", "ambiguous")]
-    lost = Story("sms", "expired", ASKED, "expired", final_at=later(60), tries=tries)
-    assert whole(lost).startswith("Unconfirmed: Twilio did not answer on 17:47:20")
-    never = Story("sms", "expired", ASKED, "expired", final_at=later(60))
-    assert "nothing was handed over" in whole(never)
+@pytest.mark.parametrize(
+    ("status", "reason", "why"),
+    [
+        ("expired", "expired", "its time is over."),
+        ("skipped", "opted_out", "the person opted out of this topic on this channel."),
+        ("skipped", None, "Herald chose not to."),
+        ("cancelled", "cancelled", "it was cancelled."),
+        ("cancelled", "campaign_cancelled", "the campaign was cancelled."),
+    ],
+)
+def test_what_ends_after_a_lost_answer_may_have_arrived(
+    status: str, reason: str | None, why: str
+) -> None:
+    tries = [Try(1, later(1), "twilio", "ambiguous"), Try(2, later(9), "twilio", "retry", "503")]
+    lost = Story("sms", status, ASKED, reason, final_at=later(60), tries=tries)
+    assert whole(lost).lower() == (
+        "unconfirmed: twilio did not answer on 17:47:20. it may have gone out. "
+        f"herald does not try again: {why.lower()}"
+    )
+    assert judge(lost).tone == "warn"
+    assert judge(lost).customer == (
+        "Our text message of 17:47:19 may have been sent; we have no confirmation."
+    )
+
+
+@pytest.mark.parametrize("status", ["expired", "skipped", "cancelled"])
+def test_what_ends_without_a_lost_answer_was_never_handed_over(status: str) -> None:
+    tries = [Try(1, later(1), "twilio", "retry", "503")]
+    said = whole(Story("sms", status, ASKED, final_at=later(60), tries=tries))
+    assert "handed over" in said
+    assert "may have" not in said
 
 
 @pytest.mark.parametrize("status", STATUSES)

@@ -132,13 +132,15 @@ def close(session: Session, provider: str, channels: list[str], now: datetime) -
 
 
 def _wake(session: Session, provider: str, channels: list[str], now: datetime) -> None:
-    """Retries that wait for this provider come forward, but never before a time it asked for."""
+    """Retries that wait for this provider come forward, but never before a time it asked for; and
+    none goes back: one whose budget ends before that time has an earlier one.
+    """
     session.execute(
         text(
             """
-            update notification n set send_after = greatest(
+            update notification n set send_after = least(n.send_after, greatest(
                      :now + random() * make_interval(secs => :spread),
-                     (select max(a.not_before) from attempt a where a.notification_id = n.id))
+                     (select max(a.not_before) from attempt a where a.notification_id = n.id)))
              where n.status = 'held' and n.send_after > :now and n.provider = :provider
                and n.hold_reason in ('retry', 'throttled', 'provider_setup')
             """

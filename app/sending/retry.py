@@ -3,7 +3,8 @@
 Adapters only classify (`channels.base.Outcome`); this module knows attempts, budgets and expiry.
 Delays are drawn between nothing and a limit that doubles from 1 s to 15 min (full jitter), so that
 messages which failed together do not return together; the budget of the message's class ends it.
-`Retry-After` is a floor: jitter is added after it, never subtracted.
+`Retry-After` is a floor: jitter is added after it, never subtracted. But the budget comes first: a
+later time than its end is asked for in vain, unless the whole account has to wait.
 """
 
 import random
@@ -20,6 +21,9 @@ BUDGETS: Final = {
     "transactional": timedelta(hours=4),
     "marketing": timedelta(hours=24),
 }
+# The last try comes when the budget ends, however long the provider asked us to wait; but not
+# sooner after the one before than this.
+LAST_WAIT: Final = timedelta(minutes=1)
 SET_UP_PAUSE: Final = timedelta(seconds=10)
 # How long we look for evidence (a webhook with our id) before acting on silence.
 EVIDENCE_WINDOW: Final = timedelta(seconds=60)
@@ -87,9 +91,11 @@ def after(result: Result, tried: Tried, now: datetime) -> Next:
         return _waiting_for_set_up(tried, now)
     if tried.allowed is not None and tried.attempts >= tried.allowed:
         return Next("failed", "gave_up")
-    earliest = result.not_before or now
-    reason = "throttled" if result.outcome is Outcome.THROTTLED else "retry"
-    return _hold(tried, now, earliest + _delay(tried.attempts), reason)
+    throttled = result.outcome is Outcome.THROTTLED
+    until = (result.not_before or now) + _delay(tried.attempts)
+    if not (throttled and result.scope == "lane"):
+        until = min(until, _last_try(tried, now))
+    return _hold(tried, now, until, "throttled" if throttled else "retry")
 
 
 def after_silence(tried: Tried, silence: Silence, now: datetime) -> Next:
@@ -114,9 +120,17 @@ def _waiting_for_set_up(tried: Tried, now: datetime) -> Next:
 def _hold(tried: Tried, now: datetime, until: datetime, reason: str) -> Next:
     if tried.expires_at is not None and until >= tried.expires_at:
         return Next("expired", "expired")
-    if now - tried.since > BUDGETS[tried.klass]:
+    if now > _budget_end(tried):
         return Next("failed", "gave_up")
     return Next("held", None, until, reason)
+
+
+def _last_try(tried: Tried, now: datetime) -> datetime:
+    return max(_budget_end(tried), now + LAST_WAIT)
+
+
+def _budget_end(tried: Tried) -> datetime:
+    return tried.since + BUDGETS[tried.klass]
 
 
 def _delay(attempts: int) -> timedelta:

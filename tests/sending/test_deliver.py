@@ -121,6 +121,30 @@ def test_a_dead_letter_that_is_retried_has_all_its_time_again(house: House) -> N
         house.sweep(datetime.now(UTC) + timedelta(minutes=1))
 
 
+def test_a_provider_that_names_a_far_time_gets_its_last_try_within_the_budget(
+    house: House,
+) -> None:
+    house.contact("ada", email="ada@example.com")
+    house.sandbox.fault("sendgrid", answer={"status": 503, "headers": {"Retry-After": "72000"}})
+    key = house.accept(Recipient(external_id="ada"), channels=("email",)).messages[0].key
+    house.deliver_all()
+    with transaction() as session:
+        first = session.scalars(select(Attempt.at)).one()
+    end = first + timedelta(hours=4)
+    assert (house.message(key).status, house.message(key).send_after) == ("held", end)
+
+    with transaction() as session:
+        breaker.close(session, "sendgrid", ["email"], datetime.now(UTC))
+    assert house.message(key).send_after == end, "it is neither brought forward nor put off"
+
+    with transaction() as session:
+        session.execute(update(Attempt).values(at=Attempt.at - timedelta(hours=4)))
+    house.sweep(end)
+    house.deliver_all()
+    row = house.message(key)
+    assert (row.status, row.reason, row.attempts) == ("failed", "gave_up", 2)
+
+
 def test_the_counters_equal_the_rows(house: House) -> None:
     house.contact("ada", email="ada@example.com", phone="+447700900123")
     house.contact("bob", email="user+bounce@example.com")

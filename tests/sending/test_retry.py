@@ -62,6 +62,50 @@ def test_retry_after_is_a_floor() -> None:
     assert following.send_after >= until
 
 
+@pytest.mark.parametrize(("klass", "hours"), [("security", 4), ("marketing", 24)])
+@pytest.mark.parametrize("outcome", [Outcome.RETRY, Outcome.THROTTLED])
+def test_the_last_try_is_made_when_the_budget_ends_whatever_time_was_named(
+    klass: str, hours: int, outcome: Outcome
+) -> None:
+    tried = replace(TRIED, klass=klass)
+    now = NOW + timedelta(hours=3)
+    far = Result(outcome, not_before=now + timedelta(hours=hours))
+    assert retry.after(far, tried, now).send_after == NOW + timedelta(hours=hours)
+
+
+def test_the_last_try_is_drawn_no_later_than_the_end_of_the_budget() -> None:
+    end = NOW + timedelta(hours=4)
+    tried = replace(TRIED, attempts=30)
+    for _ in range(200):
+        following = retry.after(Result(Outcome.RETRY), tried, end - timedelta(minutes=5))
+        assert following.send_after is not None
+        assert following.send_after <= end
+
+
+def test_the_last_try_leaves_the_provider_a_minute() -> None:
+    end = NOW + timedelta(hours=4)
+    for short in (timedelta(seconds=2), timedelta(0)):
+        now = end - short
+        far = Result(Outcome.RETRY, not_before=now + timedelta(hours=1))
+        assert retry.after(far, TRIED, now).send_after == now + timedelta(minutes=1)
+
+
+def test_a_message_waits_for_its_account_however_long_that_takes() -> None:
+    until = NOW + timedelta(hours=20)
+    slower = Result(Outcome.THROTTLED, not_before=until, scope="lane")
+    following = retry.after(slower, TRIED, NOW)
+    assert following.send_after is not None
+    assert following.send_after >= until
+
+
+def test_a_named_time_after_the_budget_and_an_earlier_expiry_end_it() -> None:
+    far = Result(Outcome.RETRY, not_before=NOW + timedelta(hours=20))
+    short = replace(TRIED, expires_at=NOW + timedelta(hours=4))
+    assert retry.after(far, short, NOW).status == "expired"
+    enough = replace(TRIED, expires_at=NOW + timedelta(hours=5))
+    assert retry.after(far, enough, NOW).send_after == NOW + timedelta(hours=4)
+
+
 def test_the_last_try_ends_among_the_dead_letters() -> None:
     spent = replace(TRIED, attempts=8, allowed=8)
     assert retry.after(Result(Outcome.RETRY), spent, NOW).reason == "gave_up"

@@ -375,18 +375,16 @@ def _http_version(http2: bool, url: str) -> int:
     return int(pycurl.CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE)
 
 
-_READ_END: Final[int] = getattr(select, "POLLRDHUP", 0)  # Linux tells it by a name of its own
-
-
 def _has_ended(descriptor: int) -> bool:
     """Whether the other side has ended this connection, in whatever way.
 
     Asked when libcurl lets go of a socket: a reset that arrives between our poll and libcurl's read
     is seen by nobody else, and libcurl would send the streams in the air once more.
     """
+    read_end = getattr(select, "POLLRDHUP", 0)  # Linux has a name of its own for it
     poll = select.poll()
-    poll.register(descriptor, select.POLLIN | _READ_END)
-    ended = select.POLLERR | select.POLLHUP | select.POLLNVAL | _READ_END
+    poll.register(descriptor, select.POLLIN | read_end)
+    ended = select.POLLERR | select.POLLHUP | select.POLLNVAL | read_end
     return any(happened & ended for _, happened in poll.poll(0))
 
 

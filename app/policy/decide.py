@@ -163,7 +163,11 @@ _GATES: Sequence[
     ("cancelled", _cancelled, _say("Not cancelled.", "The campaign was cancelled.")),
     ("person", _erased, _say("The person is known.", "The person was erased.")),
     ("address", _address, _say("There is an address.", "There is no address for this channel.")),
-    ("device", _device, _say("The device is registered.", "The device is no longer registered.")),
+    (
+        "device",
+        _device,
+        _say("The device is registered.", "The device is no longer registered for this person."),
+    ),
     ("expiry", _expiry, _say("Not expired.", "The message has expired.")),
     ("consent", _consent, _say_consent),
     ("suppression", _suppression, _say_suppression),

@@ -82,7 +82,7 @@ REASONS: Final = {
     "campaign_cancelled": "The campaign was cancelled.",
     "unknown_contact": "No such person is known.",
     "erased": "The person was erased.",
-    "device_gone": "The device is no longer registered.",
+    "device_gone": "The device is no longer registered for this person.",
     "duplicate_address": "Another person of this audience has the same address.",
     "template_error": "The content could not be rendered for this person.",
     "no_content": "The template has no content for this channel.",

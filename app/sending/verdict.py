@@ -259,6 +259,13 @@ def _failed(story: Story, words: _Words) -> Verdict:
     count = len(story.tries)
     tries = f" after {count} tries" if count > 1 else ""
     why = reason_sentence(story.reason) or "Nothing more is tried."
+    if unanswered(story.tries):
+        return Verdict(
+            "bad",
+            f"Unconfirmed: given up on {words.say(at)}{tries}.",
+            f" {why}{words.last()} It may have gone out.",
+            _PERHAPS.format(our=words.our),
+        )
     return Verdict(
         "bad",
         f"Not delivered: given up on {words.say(at)}{tries}.",
@@ -288,8 +295,11 @@ def _perhaps_sent(lost: Try, story: Story, words: _Words) -> Verdict:
         "warn",
         f"Unconfirmed: {_lower(who)} did not answer on {at}.",
         f" It may have gone out. Herald does not try again: {_inside(why)}",
-        f"{words.our} may have been sent; we have no confirmation.",
+        _PERHAPS.format(our=words.our),
     )
+
+
+_PERHAPS: Final = "{our} may have been sent; we have no confirmation."
 
 
 def _not_sent_customer(story: Story, words: _Words) -> str:
@@ -304,7 +314,7 @@ _FOR_CUSTOMERS: Final = {
     "over_cap": "you had already got several messages from us",
     "quiet_hours": "it was night where you live",
     "expired": "it would have come too late to be useful",
-    "device_gone": "the app is no longer installed on that device",
+    "device_gone": "the app on that device is no longer used with your account",
 }
 
 
@@ -333,7 +343,9 @@ def _held(story: Story, words: _Words) -> Verdict:
         "warn" if retried else "mute",
         lead,
         f" {why}{words.last() if retried else ''}",
-        f"{words.our} has not been sent yet. It is planned {planned}.",
+        f"{words.our} may have been sent already. Another try is planned {planned}."
+        if unanswered(story.tries)
+        else f"{words.our} has not been sent yet. It is planned {planned}.",
     )
 
 

@@ -115,6 +115,22 @@ def test_what_ends_after_a_lost_answer_may_have_arrived(
     )
 
 
+def test_a_dead_letter_whose_answer_was_lost_may_have_arrived() -> None:
+    tries = [Try(1, later(1), "twilio", "ambiguous"), Try(2, later(9), "twilio", "retry", "503")]
+    lost = Story("sms", "failed", ASKED, "gave_up", final_at=later(60), tries=tries)
+    assert whole(lost).startswith("Unconfirmed: given up on 17:48:19 after 2 tries.")
+    assert whole(lost).endswith("It may have gone out.")
+    assert "may have been sent" in judge(lost).customer
+
+
+def test_a_message_that_waits_after_a_lost_answer_may_have_arrived() -> None:
+    tries = [Try(1, later(1), "twilio", "ambiguous"), Try(2, later(9), "twilio", "retry", "503")]
+    held = Story("sms", "held", ASKED, hold_reason="retry", send_after=later(99), tries=tries)
+    assert "may have been sent already" in judge(held).customer
+    never = Story("sms", "held", ASKED, hold_reason="retry", send_after=later(99), tries=tries[1:])
+    assert "has not been sent yet" in judge(never).customer
+
+
 @pytest.mark.parametrize("status", ["expired", "skipped", "cancelled"])
 def test_what_ends_without_a_lost_answer_was_never_handed_over(status: str) -> None:
     tries = [Try(1, later(1), "twilio", "retry", "503")]

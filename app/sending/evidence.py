@@ -1,21 +1,23 @@
 """What silence about a message means: have a provider's webhooks been heard, and until when?"""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-_RECENT_ATTEMPTS: Final = 2_000
+# Reports about messages handed over so long before a lost one say something about its time.
+SHORTLY: Final = timedelta(minutes=2)
 
 
 def provider_is_talking(
-    session: Session, provider: str, since: datetime, heard_since: datetime | None = None
+    session: Session, provider: str, moment: datetime, most: int = 2_000
 ) -> bool:
-    """Whether webhooks about messages handed over since then have arrived, after `heard_since`.
+    """Whether webhooks about messages handed over around this moment have arrived since.
 
     If they have, a message from then without any webhook was probably not taken; if they have not,
-    silence proves nothing. Looks at 2,000 attempts at most.
+    silence proves nothing. A webhook that came before the moment proves nothing either: what takes
+    an answer may take the webhooks from then on as well. Looks at `most` attempts on each side.
     """
     return bool(
         session.scalar(
@@ -23,21 +25,27 @@ def provider_is_talking(
                 """
                 select exists (
                   select from (
-                    select notification_id from attempt
-                     where id >= :first and provider = :provider and outcome = 'accepted'
-                     order by id limit :recent
+                    (select notification_id from attempt
+                      where id >= :then and provider = :provider and outcome = 'accepted'
+                      order by id limit :recent)
+                    union all
+                    (select notification_id from attempt
+                      where id >= :shortly_before and id < :then
+                        and provider = :provider and outcome = 'accepted'
+                      order by id desc limit :recent)
                   ) a
                   where exists (select from event e where e.source = :provider
                                    and e.notification_id = a.notification_id
-                                   and e.received_at >= :heard_since)
+                                   and e.received_at >= :moment)
                 )
                 """
             ),
             {
-                "first": first_attempt_since(session, since),
+                "shortly_before": first_attempt_since(session, moment - SHORTLY),
+                "then": first_attempt_since(session, moment),
+                "moment": moment,
                 "provider": provider,
-                "heard_since": heard_since or since,
-                "recent": _RECENT_ATTEMPTS,
+                "recent": most,
             },
         )
     )

@@ -280,11 +280,5 @@ class _Talking:
             return False
         key = provider, moment
         if key not in self._known:
-            self._known[key] = evidence.provider_is_talking(
-                self._session, provider, moment - ABOUT_THEN, heard_since=moment
-            )
+            self._known[key] = evidence.provider_is_talking(self._session, *key)
         return self._known[key]
-
-
-# How long before the lost one others may have been handed over for reports about them to count.
-ABOUT_THEN: Final = timedelta(minutes=2)

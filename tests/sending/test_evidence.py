@@ -232,6 +232,30 @@ def test_reports_that_came_before_a_mail_left_prove_nothing_about_it(house: Hous
     assert (house.message(key).status, house.message(key).reason) == ("failed", "no_answer")
 
 
+def test_among_thousands_of_reports_those_from_its_own_time_count(house: House) -> None:
+    """At the end of a large campaign all was heard about the first ones before the last left."""
+    house.crowd(9)
+    early = house.accept_for_all(9, topic="newsletter", channels=("email",))
+    house.deliver_all()
+    told = list(early)
+
+    def hear(count: int) -> None:
+        for _ in range(count):
+            report(told.pop(0), datetime.now(UTC))
+        with transaction() as session:
+            receipts.apply(session, datetime.now(UTC))
+
+    def is_talking(moment: datetime) -> bool:
+        with transaction() as session:
+            return evidence.provider_is_talking(session, "sendgrid", moment, most=3)
+
+    hear(8)
+    left = datetime.now(UTC)
+    assert not is_talking(left)
+    hear(1)
+    assert is_talking(left)
+
+
 def test_a_dead_letter_that_was_put_back_may_lose_an_answer_again(house: House) -> None:
     key = lose_a_mail(house)
     house.sandbox.fault("sendgrid", fault="accept_then_reset", span={"requests": 1})

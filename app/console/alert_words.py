@@ -6,7 +6,7 @@ from typing import Final
 from app import ids
 from app.alerts.models import Incident
 from app.console import filters
-from app.sending.verdict import PROVIDERS
+from app.sending.vocabulary import PROVIDERS
 
 # Kind of cause -> what to do.
 _TO_DO: Final[Mapping[str, str]] = {

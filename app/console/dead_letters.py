@@ -14,7 +14,7 @@ from app.errors import Invalid, NotFound
 from app.paging import decode_cursor, encode_cursor
 from app.sending import dead_letters
 from app.sending.dead_letters import Cause, Group
-from app.sending.verdict import provider_name
+from app.sending.vocabulary import provider_name
 
 blueprint = Blueprint("dead_letters", __name__, url_prefix="/dead-letters")
 PAGE: Final = 50

@@ -15,7 +15,7 @@ from app.console import filters as shown
 from app.console import words
 from app.sending.queries import Addressee, Filters
 from app.sending.status import REASONS
-from app.sending.verdict import PROVIDERS
+from app.sending.vocabulary import PROVIDERS
 
 CHANNELS: Final = tuple(words.CHANNELS)
 STATUSES: Final = {

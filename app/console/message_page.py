@@ -14,7 +14,7 @@ from app.console import filters, message_json, message_rows, message_steps, word
 from app.console.message_rows import MessageRow
 from app.console.message_steps import Timed
 from app.policy.decide import Gate
-from app.sending import dead_letters, engine, explain, queries, verdict
+from app.sending import dead_letters, engine, explain, queries, verdict, vocabulary
 from app.sending.models import Attempt, Notification
 from app.sending.status import OPEN
 from app.sending.verdict import Heard, Story, Try, Verdict
@@ -121,7 +121,7 @@ def _gates(session: Session, message: Notification, now: datetime) -> Sequence[G
 def _is_live(message: Notification, now: datetime) -> bool:
     if message.status in OPEN:
         return True
-    waits = message.status == "accepted" and message.channel not in verdict.SILENT
+    waits = message.status == "accepted" and message.channel not in vocabulary.SILENT
     return waits and now - (message.handed_at or message.accepted_at) < CONFIRMED_WITHIN
 
 

@@ -13,7 +13,7 @@ from app.campaigns.titles import Title
 from app.console import words
 from app.sending import dead_letters
 from app.sending.models import Notification
-from app.sending.verdict import RETRYING
+from app.sending.vocabulary import RETRYING
 from app.tracking import heard
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from app.console import filters, words
 from app.sending.models import Attempt, Notification
-from app.sending.verdict import OUTCOMES, RETRYING, provider_name, reason_sentence
+from app.sending.vocabulary import OUTCOMES, RETRYING, provider_name, reason_sentence
 from app.tracking.heard import News
 from app.tracking.verdicts import REASONS as LOOKS
 

@@ -21,7 +21,7 @@ from app.console import (
 from app.db import transaction
 from app.errors import Invalid
 from app.sending import control, dead_letters, queries
-from app.sending.verdict import PROVIDERS
+from app.sending.vocabulary import PROVIDERS
 
 blueprint = Blueprint("messages", __name__, url_prefix="/messages")
 PAGE: Final = 50

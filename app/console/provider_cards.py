@@ -11,7 +11,7 @@ from app.channels.carriers import Carrier, carriers
 from app.sending import breaker, engine, pace, provider_queries
 from app.sending.models import ProviderAccount
 from app.sending.provider_queries import Health
-from app.sending.verdict import PROVIDERS
+from app.sending.vocabulary import PROVIDERS
 from app.settings import Settings
 
 # Below this many answers a rate says nothing.

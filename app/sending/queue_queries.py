@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app import jobs
 from app.sending import breaker, engine, queries
-from app.sending.verdict import RETRYING
+from app.sending.vocabulary import RETRYING
 
 MINUTES: Final = 15
 # A queue is slow when messages wait longer than this; a campaign is expected to take its time.

@@ -10,50 +10,18 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from app.sending.status import REASONS
+from app.sending.vocabulary import (
+    CHANNEL_WORDS,
+    NOUNS,
+    PLACES,
+    RETRYING,
+    SILENT,
+    provider_name,
+    reason_sentence,
+)
 
 Tone = Literal["ok", "warn", "bad", "mute"]
 Say = Callable[[datetime], str]
-
-CHANNEL_WORDS: Final = {
-    "email": "e-mail",
-    "sms": "SMS",
-    "ios": "iOS push",
-    "android": "Android push",
-}
-PROVIDERS: Final = {
-    "sendgrid": "SendGrid",
-    "smtp": "The mail server",
-    "twilio": "Twilio",
-    "apns": "Apple",
-    "fcm": "Google",
-}
-# How an answer reads before the provider's name: "Attempt 1 refused by Twilio".
-OUTCOMES: Final = {
-    "accepted": "accepted by",
-    "retry": "not taken by",
-    "throttled": "put off by",
-    "ambiguous": "not answered by",
-    "recipient_dead": "refused by",
-    "suppressed": "refused by",
-    "rejected": "refused by",
-    "config_error": "refused by",
-}
-# Channels whose provider never says that a message arrived.
-SILENT: Final = ("ios", "android")
-# A message held for one of these has been tried before.
-RETRYING: Final = ("retry", "throttled", "provider_setup")
-_NOUNS: Final = {
-    "email": "e-mail",
-    "sms": "text message",
-    "ios": "notification",
-    "android": "notification",
-}
-_PLACES: Final = {
-    "email": "your mailbox",
-    "sms": "your phone",
-    "ios": "your iPhone or iPad",
-    "android": "your Android device",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,25 +72,6 @@ class Verdict:
     customer: str
 
 
-def provider_name(name: str | None) -> str:
-    """What people call a provider, at the beginning of a sentence."""
-    return PROVIDERS.get(name or "", (name or "The provider").capitalize())
-
-
-def reason_sentence(reason: str | None, *, unconfirmed: bool = False) -> str:
-    """The full sentence of a reason; empty for none. `unconfirmed`: an answer was lost before, so
-    that nobody can say the message was never handed over.
-    """
-    if not reason:
-        return ""
-    if unconfirmed and reason in _NO_MORE:
-        return _NO_MORE[reason]
-    return REASONS.get(reason, reason.replace("_", " ").capitalize() + ".")
-
-
-_NO_MORE: Final = {"expired": "Its time is over.", "cancelled": "It was cancelled."}
-
-
 def unanswered(tries: Sequence[Try]) -> Sequence[Try]:
     """The tries whose answer was lost: each may have arrived."""
     return [tried for tried in tries if tried.outcome == "ambiguous"]
@@ -147,7 +96,7 @@ class _Words:
     @property
     def our(self) -> str:
         """`Our text message of Mon 23 Nov 2026 at 17:47:19`."""
-        noun = _NOUNS.get(self.story.channel, "message")
+        noun = NOUNS.get(self.story.channel, "message")
         return f"Our {noun} of {self.say(self.story.accepted_at)}"
 
     @property
@@ -209,7 +158,7 @@ def _coded(item: Try) -> str:
 def _delivered(story: Story, words: _Words) -> Verdict:
     arrived = words.event("delivered")
     at = arrived.at if arrived else story.final_at or story.handed_at or story.accepted_at
-    place = _PLACES.get(story.channel, "you")
+    place = PLACES.get(story.channel, "you")
     return Verdict(
         "ok",
         f"Delivered by {words.by} on {words.say(at)}",
@@ -238,7 +187,7 @@ def _accepted(story: Story, words: _Words) -> Verdict:
         f"Handed to {_lower(who)} on {words.say(at)}",
         words.after(at) + words.trouble() + missing,
         f"{words.our} was sent on {words.say(at)}. "
-        f"It should be {_in(story.channel)} {_PLACES.get(story.channel, 'inbox')}.",
+        f"It should be {_in(story.channel)} {PLACES.get(story.channel, 'inbox')}.",
     )
 
 

@@ -107,9 +107,10 @@ class Herald:
             return json.load(answer)
 
     def journal(self) -> list[dict[str, Any]]:
-        """What the sandbox wrote down, line by line."""
+        """What the sandbox wrote down, line by line; one that is just being written is left out."""
         path = self.var_dir / "sandbox" / "journal.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        whole = path.read_text().rpartition("\n")[0] if path.exists() else ""
+        return [json.loads(line) for line in whole.splitlines()]
 
     def handed_over(self) -> Counter[str]:
         """Accepted messages by public id."""

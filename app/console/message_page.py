@@ -54,8 +54,8 @@ class MessagePage:
 
     @property
     def can_retry(self) -> bool:
-        """It was given up, though its address may be good: also when that was discarded."""
-        return self.message.status == "failed" and self.message.reason in dead_letters.REASONS
+        """It is a dead letter, or one that was discarded."""
+        return dead_letters.may_be_retried(self.message)
 
     @property
     def can_send_again(self) -> bool:

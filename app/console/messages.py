@@ -125,7 +125,7 @@ def retry(public_id: str) -> AnyResponse:
     with transaction() as session:
         message = queries.by_public_id(session, public_id)
         retried = (
-            message.reason in dead_letters.REASONS and control.retry(session, [message.id], now) > 0
+            dead_letters.may_be_retried(message) and control.retry(session, [message.id], now) > 0
         )
         if retried:
             audit.record(session, access.actor(), "message.retry", public_id, None, now)

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Invalid, NotFound
-from app.sending import batches, ledger, states
+from app.sending import batches, fallback, ledger, states
 from app.sending.models import LaneState, Notification
 from app.sending.states import Change
 
@@ -65,8 +65,11 @@ def retry(session: Session, notification_ids: Sequence[int], now: datetime) -> i
     if len(notification_ids) > RETRIED_AT_ONCE:
         message = f"At most {RETRIED_AT_ONCE:,} messages can be retried at once."
         raise Invalid.one("/ids", "too_many", message)
+    fallback.one_at_a_time(session, notification_ids)
     failed = select(Notification.id).where(
-        Notification.id.in_(notification_ids), Notification.status == "failed"
+        Notification.id.in_(notification_ids),
+        Notification.status == "failed",
+        Notification.dead_at.is_not(None),
     )
     changes = [Change(key, "queued", None, now) for key in session.scalars(failed)]
     keys = [item.notification_id for item in states.move(session, changes, now)]

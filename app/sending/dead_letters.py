@@ -1,7 +1,8 @@
 """Dead letters: messages that were given up and wait for somebody's decision.
 
 A message to an address that no longer exists has failed too, but there is nothing to decide: it is
-no dead letter. Neither is one that staff discarded.
+no dead letter. Neither is one that staff discarded, nor one whose next channel has taken over
+(strategy `first`): that one's follower may become one.
 """
 
 from collections.abc import Sequence
@@ -71,7 +72,13 @@ def parse(key: str) -> Cause | None:
 
 def is_one(message: Notification) -> bool:
     """Whether this message waits for a decision."""
-    return message.status == "failed" and message.reason in REASONS and message.discarded_at is None
+    return may_be_retried(message) and message.discarded_at is None
+
+
+def may_be_retried(message: Notification) -> bool:
+    """It was given up, though its address may be good: also when that was discarded."""
+    given_up = message.status == "failed" and message.reason in REASONS
+    return given_up and message.dead_at is not None
 
 
 _NEWEST: Final = """
@@ -196,7 +203,7 @@ def _still_dead(session: Session, ids: Sequence[int]) -> list[int]:
     rows = session.execute(
         text(
             "select id from notification where id = any(:ids) and status = 'failed' "
-            "and discarded_at is null and reason = any(:reasons)"
+            "and dead_at is not null and discarded_at is null and reason = any(:reasons)"
         ),
         {"ids": list(ids), "reasons": list(REASONS)},
     )

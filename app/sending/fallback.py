@@ -30,20 +30,29 @@ _ALONE: Final = """
      where id = any(cast(:ids as bigint[])) and device_id is not null and contact_id is not null
      order by 1) people
 """
-_SPENT: Final = """
+# What one person is sent on one channel: one message for each of her devices.
+_SAME: Final = """
+  s.contact_id = f.contact_id and s.channel = f.channel
+  and s.accepted_at = f.accepted_at and s.version_id = f.version_id
+  and s.campaign_id is not distinct from f.campaign_id
+  and s.request_id is not distinct from f.request_id
+  and s.data is not distinct from f.data
+"""
+_SPENT: Final = f"""
   select f.id from notification f
    where f.id = any(cast(:ids as bigint[])) and cardinality(f.fallback) > 0
      and f.contact_id is not null and f.status <> 'queued'
      and not exists (
        select from notification s
-        where s.contact_id = f.contact_id and s.channel = f.channel
-          and s.accepted_at = f.accepted_at and s.version_id = f.version_id
-          and s.campaign_id is not distinct from f.campaign_id
-          and s.request_id is not distinct from f.request_id
-          and s.data is not distinct from f.data
+        where {_SAME}
           and (s.status = any(:hopeful)
                or exists (select from notification x where x.previous_id = s.id)))
    order by f.id
+"""
+# Its next channel has taken over: put back into work by hand it would reach the person twice.
+_REPLACED: Final = f"""
+  update notification s set dead_at = null from notification f
+   where f.id = any(cast(:ids as bigint[])) and s.dead_at is not null and {_SAME}
 """
 
 
@@ -51,7 +60,7 @@ def next_channels(session: Session, ids: Sequence[int], now: datetime) -> list[i
     """Create the followers of messages that failed for good; answers their keys."""
     if not ids:
         return []
-    session.execute(text(_ALONE), {"lock": _LOCK, "ids": literal(ids)})
+    one_at_a_time(session, ids)
     spent = session.scalars(text(_SPENT), {"ids": literal(ids), "hopeful": list(_HOPEFUL)}).all()
     failed = session.scalars(
         select(Notification).where(Notification.id.in_(spent)).order_by(Notification.id)
@@ -59,10 +68,19 @@ def next_channels(session: Session, ids: Sequence[int], now: datetime) -> list[i
     followers = [
         follower for one in _one_of_each(failed) for follower in _followers(session, one, now)
     ]
+    if not followers:
+        return []
     session.add_all(followers)
     session.flush()
     _enter(session, followers, now)
+    followed = sorted({one.previous_id for one in followers if one.previous_id})
+    session.execute(text(_REPLACED), {"ids": literal(followed)})
     return [follower.id for follower in followers]
+
+
+def one_at_a_time(session: Session, ids: Sequence[int]) -> None:
+    """Wait until nobody else decides about the channels of these messages' people."""
+    session.execute(text(_ALONE), {"lock": _LOCK, "ids": literal(ids)})
 
 
 def _one_of_each(failed: Iterable[Notification]) -> Iterable[Notification]:

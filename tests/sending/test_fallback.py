@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from app.db import transaction
-from app.sending import fallback
+from app.sending import control, dead_letters, fallback
 from app.sending.requests import Recipient
 from app.sending.states import Change, move
 from tests.support.sending import House
@@ -53,6 +53,46 @@ def test_telephones_that_fail_one_after_the_other_are_followed_once(house: House
     with transaction() as session:
         keys = [message.key for message in accepted.messages]
         assert fallback.next_channels(session, keys, datetime.now(UTC)) == []
+
+
+def given_up(keys: list[int], now: datetime) -> list[int]:
+    """Let these use up their tries; answers the keys of the next channel's messages."""
+    with transaction() as session:
+        move(session, [Change(key, "failed", "gave_up", now) for key in keys], now)
+        return fallback.next_channels(session, keys, now)
+
+
+def put_back(keys: list[int], now: datetime) -> int:
+    with transaction() as session:
+        return control.retry(session, keys, now)
+
+
+def test_a_dead_letter_is_not_put_back_once_the_next_channel_has_taken_over(house: House) -> None:
+    ada = house.contact("ada", email="ada@example.com")
+    for token in (GOOD, "d" * 64):
+        house.device(ada, "ios", token)
+    accepted = house.accept(
+        Recipient(external_id="ada"), channels=("ios", "email"), strategy="first"
+    )
+    first, second = (message.key for message in accepted.messages)
+    now = datetime.now(UTC)
+    assert given_up([first], now) == []  # the other telephone may still be reached
+    with transaction() as session:
+        assert dead_letters.count(session) == 1
+    assert len(given_up([second], now)) == 1
+    with transaction() as session:
+        assert dead_letters.count(session) == 0
+    assert put_back([first, second], now) == 0
+
+
+def test_a_dead_letter_without_a_next_channel_can_be_put_back(house: House) -> None:
+    house.device(house.contact("ada", email=None), "ios", GOOD)
+    accepted = house.accept(
+        Recipient(external_id="ada"), channels=("ios", "email"), strategy="first"
+    )
+    now = datetime.now(UTC)
+    assert given_up([accepted.messages[0].key], now) == []
+    assert put_back([accepted.messages[0].key], now) == 1
 
 
 def test_all_telephones_are_tried_when_they_are_the_next_channel(house: House) -> None:

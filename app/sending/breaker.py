@@ -14,6 +14,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app import jobs
+from app.arrays import literal
 from app.channels.base import Result
 from app.sending.engine import Engine
 from app.sending.health import Trip, trip_of
@@ -83,13 +84,13 @@ def heard_probe(
             {"provider": provider, "now": now},
         )
     elif trip := trip_of(provider, tried):
-        open_(session, provider, trip, channels, now)
+        open_(session, provider, trip, now)
     else:
         close(session, provider, channels, now)
 
 
-def open_(session: Session, provider: str, trip: Trip, channels: list[str], now: datetime) -> None:
-    """Open the breaker, or keep it open for the reason there is now."""
+def open_(session: Session, provider: str, trip: Trip, now: datetime) -> bool:
+    """Open the breaker, or keep it open for the reason there is now; whether it was closed."""
     probe_at = max(trip.not_before or now, now + (PROBE_EVERY if not trip.not_before else _NOTHING))
     fresh = session.scalar(
         text(
@@ -112,11 +113,33 @@ def open_(session: Session, provider: str, trip: Trip, channels: list[str], now:
             "probe_at": probe_at,
         },
     )
-    if fresh:
-        _wake(session, provider, channels, now)  # another provider may take them
+    return bool(fresh)
 
 
 _NOTHING: Final = timedelta()
+
+
+def change_over(
+    session: Session, engine: Engine, provider: str, ids: Sequence[int] | None, now: datetime
+) -> None:
+    """What waits for a provider in trouble goes by another one that is well, if there is one.
+
+    All of it, or with `ids` these messages. A time that the first provider asked for does not
+    matter then: the other one never did.
+    """
+    open_ones = troubled(session)
+    channels = [
+        channel
+        for channel in engine.providers.channels(provider)
+        if provider in open_ones and not set(engine.providers.route(channel)) <= set(open_ones)
+    ]
+    if channels:
+        which = {} if ids is None else {"ids": literal(ids)}
+        session.execute(
+            text(_FORWARD.format(floor="null", these="" if ids is None else _THESE)),
+            {"provider": provider, "now": now, "spread": SPREAD_SECONDS, **which},
+        )
+        _ask_again(session, channels)
 
 
 def close(session: Session, provider: str, channels: list[str], now: datetime) -> None:
@@ -131,22 +154,29 @@ def close(session: Session, provider: str, channels: list[str], now: datetime) -
     _wake(session, provider, channels, now)
 
 
+_FORWARD: Final = """
+  update notification n set send_after = least(n.send_after, greatest(
+           :now + random() * make_interval(secs => :spread), {floor}))
+   where n.status = 'held' and n.send_after > :now and n.provider = :provider
+     and n.hold_reason in ('retry', 'throttled', 'provider_setup') {these}
+"""
+_ASKED_FOR: Final = "(select max(a.not_before) from attempt a where a.notification_id = n.id)"
+_THESE: Final = "and n.id = any(cast(:ids as bigint[]))"
+
+
 def _wake(session: Session, provider: str, channels: list[str], now: datetime) -> None:
     """Retries that wait for this provider come forward, but never before a time it asked for; and
     none goes back: one whose budget ends before that time has an earlier one.
     """
     session.execute(
-        text(
-            """
-            update notification n set send_after = least(n.send_after, greatest(
-                     :now + random() * make_interval(secs => :spread),
-                     (select max(a.not_before) from attempt a where a.notification_id = n.id)))
-             where n.status = 'held' and n.send_after > :now and n.provider = :provider
-               and n.hold_reason in ('retry', 'throttled', 'provider_setup')
-            """
-        ),
+        text(_FORWARD.format(floor=_ASKED_FOR, these="")),
         {"provider": provider, "now": now, "spread": SPREAD_SECONDS},
     )
+    _ask_again(session, channels)
+
+
+def _ask_again(session: Session, channels: list[str]) -> None:
+    """The scheduler's next look finds every waiting batch of these channels."""
     session.execute(
         text(
             "update batch set nudged_at = to_timestamp(0) "

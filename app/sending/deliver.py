@@ -180,8 +180,10 @@ def _report_health(
     trip = engine.health.heard(provider, answers.results)
     if taken.way.probing:
         breaker.heard_probe(session, provider, answers.results, channels, now)
+        breaker.change_over(session, engine, provider, taken.claim.ids, now)
     elif trip is not None:
-        breaker.open_(session, provider, trip, channels, now)
+        opened = breaker.open_(session, provider, trip, now)
+        breaker.change_over(session, engine, provider, None if opened else taken.claim.ids, now)
 
 
 def _prepare(session: Session, engine: Engine, claim: Claim, way: Way) -> Taken | None:

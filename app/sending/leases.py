@@ -113,8 +113,8 @@ class LeaseKeeper:
                 asked = time.monotonic()
                 found = withdrawals.look(session, [(one.claim, one.gate.keys) for one in going])
             for provider, trip in silent.items():
-                channels = self._engine.providers.channels(provider)
-                breaker.open_(session, provider, trip, channels, now)
+                if breaker.open_(session, provider, trip, now):
+                    breaker.change_over(session, self._engine, provider, None, now)
         if going:
             _tell(going, found, asked)
         _stop_silent(held, silent)

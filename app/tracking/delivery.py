@@ -30,7 +30,6 @@ _RANK: Final = {"accepted": 1, "delivered": 2, "bounced": 3}
 _ADDRESS_KIND: Final = {"email": "email", "sms": "phone"}
 _REPEATED_WITHIN: Final = timedelta(days=30)
 _REST: Final = timedelta(seconds=30)
-_CHANNELS: Final = {"twilio": ["sms"], "sendgrid": ["email"]}
 
 
 def apply(session: Session, items: Sequence[Item], now: datetime) -> int:
@@ -199,7 +198,7 @@ def _let_rest(session: Session, items: Iterable[Item], now: datetime) -> None:
     for source, rest in wanted:
         if rest is not None:
             trip = Trip("throttled", rest.code, rest.why, rest_until(rest, now))
-            breaker.open_(session, source, trip, _CHANNELS[source], now)
+            breaker.open_(session, source, trip, now)
 
 
 def rest_until(rest: Rest, now: datetime) -> datetime:

@@ -274,6 +274,21 @@ def test_another_provider_steps_in_and_nobody_is_asked_twice(house: House, both:
     assert len({line["notification"] for line in taken}) == len(taken) == MANY
 
 
+def test_a_time_that_one_provider_asked_for_does_not_keep_mail_from_the_other(
+    house: House, both: Engine
+) -> None:
+    reset = int((datetime.now(UTC) + timedelta(minutes=2)).timestamp())
+    house.sandbox.fault(
+        "sendgrid", answer={"status": 429, "headers": {"X-RateLimit-Reset": str(reset)}}
+    )
+    accept(house, 3)
+    house.deliver_all(both)
+    house.sweep(datetime.now(UTC) + timedelta(seconds=breaker.SPREAD_SECONDS))
+    house.deliver_all(both)
+    assert statuses() == {"accepted": 3}
+    assert len(house.sandbox.journal(provider="sendgrid")) == 1, "it is left in peace"
+
+
 def test_what_can_never_work_does_not_go_to_another_provider(house: House, both: Engine) -> None:
     body: dict[str, Any] = {"errors": [{"message": "bad", "field": "subject"}]}
     house.sandbox.fault("sendgrid", answer={"status": 400, "body": body})

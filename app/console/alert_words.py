@@ -32,6 +32,8 @@ _TO_DO: Final[Mapping[str, str]] = {
     "policy": "Check SPF, DKIM, DMARC and block lists, then ask the domain's postmaster.",
     "unmapped": "Look the code up in the provider's documentation.",
     "adapter": "Look at one of the messages: is a value malformed? If not, Herald is at fault.",
+    "reports": "Compare the webhook key, or Twilio's token and the public address, with those that "
+    "are set here. The alert closes ten minutes after the last one.",
     "region": "Enable the country at the provider, or leave it out of your audiences.",
     "loop": "Find the program that sends to one number again and again.",
     "absurd_wait": "Look at the provider's status page.",
@@ -47,6 +49,7 @@ _LINKS: Final[Mapping[str, tuple[str, str]]] = {
     "failing": ("Open queues", "/queues"),
     "config_error": ("Open providers", "/providers"),
     "books": ("Open queues", "/queues"),
+    "reports": ("Open providers", "/providers"),
     "installation": ("What would go out", "/hold"),
 }
 _STAGES: Final[Mapping[str, tuple[str, str]]] = {

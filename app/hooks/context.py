@@ -9,6 +9,7 @@ from app import clock, jobs
 from app.db import each_by_itself, transaction
 from app.gather import Gatherer
 from app.hooks.intake import Intake
+from app.hooks.refusals import Refusals
 from app.settings import Settings
 from app.tracking import engagement, receipts
 from app.tracking.buffer import Buffer
@@ -23,6 +24,7 @@ _BUFFER: Final = "herald_tracking_buffer"
 _LINKS: Final = "herald_link_look_up"
 LOOK_UP_SECONDS: Final = 0.001
 _INTAKE: Final = "herald_webhook_intake"
+_REFUSALS: Final = "herald_webhook_refusals"
 
 
 def settings() -> Settings:
@@ -58,6 +60,14 @@ def intake() -> Intake:
     if isinstance(found, Intake):
         return found
     return cast(Intake, current_app.extensions.setdefault(_INTAKE, Intake(_keep, _ask_to_apply)))
+
+
+def refusals() -> Refusals:
+    """What this process counts of reports that cannot be verified."""
+    found = current_app.extensions.get(_REFUSALS)
+    if isinstance(found, Refusals):
+        return found
+    return cast(Refusals, current_app.extensions.setdefault(_REFUSALS, Refusals()))
 
 
 def links() -> Gatherer[Place, Target | None]:

@@ -1,9 +1,11 @@
 """Webhooks of providers: verified, kept as they came, answered, and applied afterwards.
 
 Nothing is answered with 2xx before the raw body is committed. A bad signature is 403 and leaves no
-trace in the database; what cannot be parsed is kept and never makes the provider repeat for ever.
+trace in the database but an alert when they are many; what cannot be parsed is kept and never makes
+the provider repeat for ever.
 """
 
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -15,8 +17,9 @@ from werkzeug.datastructures import Headers, MultiDict
 from app import clock, jobs
 from app.db import transaction
 from app.hooks import signatures
-from app.hooks.context import APPLY, intake, settings
+from app.hooks.context import APPLY, intake, refusals, settings
 from app.hooks.intake import NotKept
+from app.hooks.refusals import tell
 from app.hooks.signatures import Signer
 from app.tracking import receipts
 from app.tracking.receipts import Post
@@ -25,6 +28,11 @@ LARGEST_BATCH: Final = 4 * 1024 * 1024  # SendGrid posts at 768 KB
 LARGEST_FORM: Final = 128 * 1024
 RETRY_AFTER_SECONDS: Final = 5
 EMPTY_ANSWER: Final = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
+
+_SIGNATURES: Final = {
+    "sendgrid": signatures.SENDGRID_SIGNATURE,
+    "twilio": signatures.TWILIO_SIGNATURE,
+}
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/hooks")
 log = structlog.get_logger(__name__)
@@ -89,10 +97,12 @@ def _is_stranger(signer: Signer) -> bool:
     return signer == "sandbox"
 
 
-def _post(provider: str, body: bytes, context: dict[str, Any], signer: Signer) -> Post:
+def _post(kind: str, body: bytes, context: dict[str, Any], signer: Signer) -> Post:
     if signer == "sandbox":
         context["sandbox"] = True
-    return Post(provider, body, context)
+    else:
+        refusals().fits(kind.partition("_")[0])
+    return Post(kind, body, context)
 
 
 def _kept(post: Post) -> Response:
@@ -125,4 +135,8 @@ def _apply_now(key: int) -> None:
 
 def _refused(provider: str) -> Response:
     log.warning("webhook_refused", provider=provider)
+    is_signed = request.headers.get(_SIGNATURES[provider])
+    if is_signed and (many := refusals().refused(provider)):
+        with suppress(SQLAlchemyError), transaction() as session:
+            tell(session, provider, many)
     return Response("The signature does not fit.\n", 403, content_type="text/plain")

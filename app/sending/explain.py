@@ -36,7 +36,11 @@ class Explained:
 def explain(
     session: Session, engine: Engine, request: SendRequest, caller: Caller, now: datetime
 ) -> list[Explained] | Invalid:
-    """Carry the request out in a savepoint that is rolled back: what would happen, did."""
+    """Carry the request out in a savepoint that is rolled back: what would happen, did.
+
+    A send that is asked for later is decided as of then, by what is known now.
+    """
+    moment = max(now, request.send_at or now)
     savepoint = session.begin_nested()
     try:
         answer = accepting.accept(session, [request], caller, now)[0]
@@ -45,7 +49,7 @@ def explain(
         return [
             _unknown_person(item) if message.reason == "unknown_contact" else item
             for message in answer.messages
-            for item in explain_rows(session, engine, [message.key], message.channel, now)
+            for item in explain_rows(session, engine, [message.key], message.channel, moment)
         ]
     finally:
         savepoint.rollback()

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app import clock
 from app.audience.models import Segment, Topic
 from app.content.models import TemplateVersion
-from app.db import transaction
+from app.db import db, transaction
 from app.sending import partitions
 
 LOG_DAYS: Final = 28
@@ -139,7 +139,7 @@ def fill_log(crowd: Crowd, rows: int, kind: Kind = Kind()) -> None:
     with transaction() as session:
         _take_your_time(session)
         session.execute(text(_LOG_COUNTERS), {"channel": kind.channel})
-        session.execute(text("analyze notification"))
+    _let_settle()
 
 
 def log_keys(channel: str) -> Sequence[int]:
@@ -156,6 +156,14 @@ def _version(session: Session) -> int:
     session.add(version)
     session.flush()
     return version.id
+
+
+def _let_settle() -> None:
+    """A log of weeks has been vacuumed and written out long ago; this one would be meanwhile."""
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as alone:
+        for statement in ("set statement_timeout = 0", "vacuum analyze notification", "checkpoint"):
+            alone.execute(text(statement))
+        alone.execute(text("reset statement_timeout"))
 
 
 def _take_your_time(session: Session) -> None:

@@ -7,7 +7,7 @@ import shutil
 import signal
 import tempfile
 import urllib.request
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -41,7 +41,8 @@ from app.supervisor.programs import Place, python
 CreateApp = Callable[[Settings], Flask]
 PATIENCE: Final = 60.0
 _NUMBERED: Final = re.compile(r"-\d+$")
-_WRONG: Final = ('"level": "error"', "Traceback (most recent call last)")
+_WRONG: Final = '"level": "error"'
+_TRACEBACK: Final = "Traceback (most recent call last)"
 _ENOUGH: Final = 400  # characters of a line that is quoted
 SENDERS: Final = ("worker-transactional", "worker-bulk")
 # What a process says when it is ready; the web server is asked instead.
@@ -100,7 +101,7 @@ class Scratch:
         """Raises NotReal with the first error that a process of Herald's has logged."""
         for path in sorted((self.var_dir / "log").glob("*.log")):
             with path.open(encoding="utf-8", errors="replace") as said:
-                wrong = next((line for line in said if any(each in line for each in _WRONG)), None)
+                wrong = _first_error(said)
             if wrong is not None:
                 raise NotReal(f"{path.stem} had an error: {wrong[:_ENOUGH]}")
 
@@ -241,3 +242,14 @@ def _answers(url: str) -> bool:
             return True
     except OSError:
         return False
+
+
+def _first_error(said: Iterable[str]) -> str | None:
+    """The first logged error; of a traceback what was raised, as its first line says nothing."""
+    lines = iter(said)
+    for line in lines:
+        if _WRONG in line or (_TRACEBACK in line and line.startswith("{")):
+            return line
+        if _TRACEBACK in line:
+            return next((each for each in lines if not each.startswith(" ")), line).strip()
+    return None

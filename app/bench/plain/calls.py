@@ -122,11 +122,18 @@ class _AccessToken(credentials.Base):  # type: ignore[misc]
 
 
 def _apns(settings: ProviderSettings) -> Call:
-    client = httpx.Client(http1=False, http2=True, timeout=10)
     token = _ApnsToken(settings)
+    own = threading.local()
+
+    def client() -> httpx.Client:
+        # One for each thread: streams of several threads on one connection fail now and then.
+        if not hasattr(own, "client"):
+            own.client = httpx.Client(http1=False, http2=True, timeout=10)
+        found: httpx.Client = own.client
+        return found
 
     def send(letter: Letter) -> str:
-        answer = client.post(
+        answer = client().post(
             f"{settings.apns_url}/3/device/{letter.to}",
             json={"aps": {"alert": {"title": letter.title, "body": letter.body}}},
             headers={

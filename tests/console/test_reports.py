@@ -126,6 +126,19 @@ def test_failures_and_reasons_add_up_to_what_the_bar_says(
         assert sum(values) == parts[name]
 
 
+def test_a_next_channel_is_named_where_there_may_be_one(
+    browser: FlaskClient, world: World, campaign: Campaign
+) -> None:
+    words = "string(//*[@id='failures'])"
+    assert "or followed by the next channel" not in page(browser, home(campaign)).xpath(words)
+    world.session.execute(
+        update(Campaign).where(Campaign.id == campaign.id).values(strategy="first")
+    )
+    world.session.commit()
+    said = page(browser, home(campaign)).xpath(words)
+    assert said.count("In the dead letters, or followed by the next channel") == 1
+
+
 def test_every_cause_leads_to_exactly_its_people(browser: FlaskClient, campaign: Campaign) -> None:
     tree = page(browser, home(campaign))
     for row in tree.xpath("//a[contains(@class, 'bar-row')]"):

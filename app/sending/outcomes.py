@@ -18,6 +18,7 @@ from app.sending.engine import Engine
 from app.sending.facts import Row
 from app.sending.retry import Next, Tried
 from app.sending.states import Change
+from app.sending.vocabulary import CHANNEL_WORDS
 
 
 def record(
@@ -169,7 +170,7 @@ def _incidents(
         incidents.open_or_count(
             session,
             f"{provider}:config_error:{code}",
-            f"{provider} refuses our set-up; {claim.channel} waits until it is mended",
+            f"{provider} refuses our set-up; {CHANNEL_WORDS[claim.channel]} waits until it is mended",
             detail,
             {"provider": provider, "code": code, "channel": claim.channel, "lane": claim.lane},
             now,

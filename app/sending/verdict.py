@@ -228,10 +228,16 @@ def _not_sent(story: Story, words: _Words) -> Verdict:
         return _perhaps_sent(lost[-1], story, words)
     why = reason_sentence(story.reason) or "Herald chose not to send it."
     at = story.final_at or story.accepted_at
+    last = story.tries[-1] if story.tries else None
+    decided = f" Herald decided this on {words.say(at)}; nothing was handed over."
+    if last is not None and last.outcome == "suppressed":
+        decided = (
+            f" {provider_name(last.provider)} refused it on {words.say(last.at)}.{words.last()}"
+        )
     return Verdict(
         "mute",
         f"Not sent: {_inside(why)}",
-        f" Herald decided this on {words.say(at)}; nothing was handed over.",
+        decided,
         _not_sent_customer(story, words),
     )
 

@@ -75,6 +75,15 @@ def test_a_message_we_chose_not_to_send_says_why() -> None:
     assert "because you chose not to" in judge(story).customer
 
 
+def test_a_stop_that_only_the_provider_knew_is_said_by_its_name() -> None:
+    tries = [Try(1, later(1), "twilio", "suppressed", "21610", "The person answered STOP.")]
+    story = Story("sms", "skipped", ASKED, "suppressed", final_at=later(1), tries=tries)
+    assert whole(story) == (
+        "Not sent: the address is on the suppression list. Twilio refused it on 17:47:20. "
+        "Twilio answered 21610: The person answered STOP."
+    )
+
+
 def test_a_held_message_says_until_when_and_why() -> None:
     night = Story("email", "held", ASKED, hold_reason="quiet_hours", send_after=later(3600))
     assert whole(night) == "Held until 18:47:19. It is night where the person lives."

@@ -79,6 +79,11 @@ def phone(text: str, country: str | None = None) -> Verdict:
     return _judge(number)
 
 
+def is_one(text: str) -> bool:
+    """Whether this is a whole e-mail address or phone number."""
+    return email(text).ok or phone(text).ok
+
+
 def phone_kind(value: str) -> str:
     """What an E.164 number is, in words for screens: "a mobile number", "a landline" …"""
     kind = phonenumbers.number_type(phonenumbers.parse(value))

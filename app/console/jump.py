@@ -213,8 +213,7 @@ def _pages(typed: str) -> list[Entry]:
 
 def _deeds(typed: str) -> list[Entry]:
     deeds = []
-    is_address = addresses.email(typed).ok or addresses.phone(typed).ok
-    if is_address and access.may("messages.find"):
+    if addresses.is_one(typed) and access.may("messages.find"):
         deeds.append(Entry(f"Messages to {typed}", url_for("messages.index", to=typed), "activity"))
     if access.may("people.find") and nav.exists("/people"):
         deeds.append(Entry(f"Look for “{typed}” among people", f"/people?{_query(typed)}", "users"))

@@ -112,7 +112,8 @@ def _event(item: News) -> Step:
     if item.detail.get("unconfirmed"):
         title, icon, tone = "Nothing more was heard", "circle-help", "warn"
     parts = [item.url or "", LOOKS.get(item.verdict_reason or "", "")]
-    parts.append(str(item.detail.get("reason") or item.detail.get("response") or ""))
+    parts += [str(item.detail.get("code") or "")]
+    parts += [str(item.detail.get("reason") or item.detail.get("response") or "")]
     return Step(title, icon, item.at, " ".join(part for part in parts if part), tone=tone)
 
 

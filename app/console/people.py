@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from app import clock, ids
 from app.accounts import audit
-from app.audience import contact_search, contacts, places
+from app.audience import addresses, contact_search, contacts, places
 from app.audience.contact_search import Found
 from app.console import access, forms, pages, people_rows
 from app.db import transaction
@@ -45,7 +45,10 @@ def index() -> AnyResponse:
         if query and (straight := _only(found)):
             return pages.go(url_for("person.show", public_id=straight))
         rows = people_rows.rows(session, [*found.exact, *found.page.items], query)
-        meant = contact_search.suggestion(session, query) if query and not rows else None
+        nobody = bool(query) and not rows
+        is_address = nobody and access.may("messages.find") and addresses.is_one(query)
+        to = query if is_address else None
+        meant = contact_search.suggestion(session, query) if nobody and not to else None
     return pages.page(
         "people/index.html",
         "people/_results.html",
@@ -53,6 +56,7 @@ def index() -> AnyResponse:
         typed=typed,
         query=query,
         meant=meant,
+        to=to,
         took=time.perf_counter() - began,
         more=found.page.next_cursor,
         cursor=cursor,

@@ -20,7 +20,6 @@ from app.campaigns.models import Campaign
 from app.console import access, chart_words, composer, pages
 from app.console.filters import zone
 from app.db import transaction
-from app.sending import dead_letters
 
 blueprint = Blueprint("reports", __name__, url_prefix="/campaigns/<public_id>")
 # Seconds between looks: often while it is being sent, seldom while late news may still come.
@@ -28,6 +27,7 @@ SENDING_EVERY: Final = 2
 AFTERWARDS_EVERY: Final = 30
 _LATE_NEWS_DAYS: Final = 4
 
+_DEAD_LETTERS: Final = "In the dead letters"
 # What was done about a failure, so that nobody has to ask.
 DONE_ABOUT_IT: Final = {
     "mailbox_unknown": "Address suppressed",
@@ -37,10 +37,10 @@ DONE_ABOUT_IT: Final = {
     "mailbox_full": "Address suppressed after three times in 30 days",
     "refused": "About us, not about them: nobody suppressed",
     "carrier_filtered": "About us, not about them: nobody suppressed",
-    "gave_up": "In the dead letters",
-    "rejected": "In the dead letters",
+    "gave_up": _DEAD_LETTERS,
+    "rejected": _DEAD_LETTERS,
     "no_answer": "Not sent again: it may have arrived",
-    "template_error": "In the dead letters",
+    "template_error": _DEAD_LETTERS,
 }
 
 
@@ -183,6 +183,6 @@ def _rows(causes: Sequence[Cause], strategy: str) -> list[Row]:
 
 def _done(reason: str, strategy: str) -> str:
     done = DONE_ABOUT_IT.get(reason, "")
-    if strategy == "first" and reason in dead_letters.REASONS:
+    if strategy == "first" and done == _DEAD_LETTERS:
         return f"{done}, or followed by the next channel"
     return done

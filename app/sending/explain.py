@@ -1,9 +1,9 @@
 """Explain: the whole decision for a request, with the real gates and text, sending nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.accounts import workspace
 from app.errors import Invalid
 from app.policy.decide import Decision, Gate, Skip, decide, trace
+from app.policy.facts import Rules
 from app.sending import accept as accepting
 from app.sending import facts as loading
 from app.sending import rules as limits
@@ -19,6 +20,10 @@ from app.sending.engine import Engine
 from app.sending.facts import Row, Some
 from app.sending.requests import Caller, SendRequest
 from app.sending.status import REASONS
+
+_UNKNOWN: Final = "unknown_contact"
+_NOBODY: Final = Skip(_UNKNOWN)
+_PUSH: Final = ("ios", "android")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +52,13 @@ def explain(
         if isinstance(answer, Invalid):
             return answer
         return [
-            _unknown_person(item) if message.reason == "unknown_contact" else item
+            item
             for message in answer.messages
             for item in explain_rows(session, engine, [message.key], message.channel, moment)
         ]
     finally:
         savepoint.rollback()
         session.info.pop("herald_after_commit", None)
-
-
-def _unknown_person(item: Explained) -> Explained:
-    """Decided when the request is accepted: there is nobody whom the gates could be asked about."""
-    reason = "unknown_contact"
-    gates = [Gate("person", passed=False, sentence=REASONS[reason])]
-    return replace(item, decision=Skip(reason), gates=gates)
 
 
 def explain_rows(
@@ -76,12 +74,27 @@ def explain_rows(
             channel=row.channel,
             address=row.address,
             provider=provider,
-            decision=decide(row.policy, rules, now),
-            gates=trace(row.policy, rules, now),
+            decision=_NOBODY if row.reason == _UNKNOWN else decide(row.policy, rules, now),
+            gates=_gates(row, rules, now),
             content=_content(session, engine, row),
         )
         for row in rows
     ]
+
+
+def _gates(row: Row, rules: Rules, now: datetime) -> Sequence[Gate]:
+    """As the policy asks them, but of nobody nothing, and of a mere address not who it is."""
+    if row.reason == _UNKNOWN:  # decided when the request was accepted
+        return [Gate("person", passed=False, sentence=REASONS[_UNKNOWN])]
+    asked = [
+        gate
+        for gate in trace(row.policy, rules, now)
+        if gate.name != "device" or row.channel in _PUSH
+    ]
+    if row.contact_id is not None:
+        return asked
+    only = Gate("person", passed=True, sentence="Only an address was given.")
+    return [only if gate.name == "person" and gate.passed else gate for gate in asked]
 
 
 def _content(session: Session, engine: Engine, row: Row) -> Any:

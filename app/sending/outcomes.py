@@ -170,7 +170,8 @@ def _incidents(
         incidents.open_or_count(
             session,
             f"{provider}:config_error:{code}",
-            f"{provider} refuses our set-up; {CHANNEL_WORDS[claim.channel]} waits until it is mended",
+            f"{provider} refuses our set-up; "
+            f"{CHANNEL_WORDS[claim.channel]} waits until it is mended",
             detail,
             {"provider": provider, "code": code, "channel": claim.channel, "lane": claim.lane},
             now,

@@ -85,7 +85,7 @@ def attempt(
         )
 
 
-def event(app: Flask, public_id: str, kind: str, verdict: str | None = None) -> None:
+def event(app: Flask, public_id: str, kind: str, verdict: str | None = None, **said: str) -> None:
     """Something that came back about the message."""
     with app.app_context(), transaction() as session:
         row = session.scalars(select(Notification).where(Notification.id == key(public_id))).one()
@@ -100,6 +100,7 @@ def event(app: Flask, public_id: str, kind: str, verdict: str | None = None) -> 
                 received_at=at,
                 source="test",
                 verdict=verdict,
+                detail=said,
             )
         )
 

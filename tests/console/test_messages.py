@@ -219,3 +219,24 @@ def test_a_skipped_message_shows_the_gate_that_stood_against_it(
     assert "Not sent: there is no address for this channel." in page
     assert "Would it go now?" in page
     assert "There is no address for this channel." in page
+
+
+def test_of_nobody_nothing_else_is_asked(app: Flask, support: FlaskClient) -> None:
+    nobody = log.message(app, "skipped", reason="unknown_contact", contact_id=None, address=None)
+    page = support.get(f"/messages/{nobody}").text
+    assert "No such person is known." in page
+    assert "The person is known." not in page
+    assert "answered well" not in page
+
+
+def test_of_a_bare_address_nobody_is_said_to_be_known(app: Flask, support: FlaskClient) -> None:
+    bare = log.message(app, "skipped", reason="expired", contact_id=None, address="c@example.com")
+    page = support.get(f"/messages/{bare}").text
+    assert "Only an address was given." in page
+    assert "The device is registered." not in page
+
+
+def test_what_a_carrier_answered_is_shown_with_its_code(app: Flask, support: FlaskClient) -> None:
+    text = log.message(app, "bounced", channel="sms", reason="not_mobile")
+    log.event(app, text, "failed", code="30005")
+    assert "30005" in support.get(f"/messages/{text}").text

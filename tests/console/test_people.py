@@ -83,6 +83,12 @@ def test_a_misspelt_name_gets_a_suggestion(owner: FlaskClient, okafors: str) -> 
     assert 'href="/people?q=okafor"' in page
 
 
+def test_an_address_of_nobody_leads_to_the_messages_to_it(owner: FlaskClient, okafors: str) -> None:
+    page = owner.get("/people?q=nobody@example.com").text
+    assert "No one has the address nobody@example.com" in page
+    assert 'href="/messages?to=nobody@example.com"' in page.replace("%40", "@")
+
+
 def test_an_empty_list_says_where_people_come_from(signed_in: SignIn) -> None:
     assert "Add a person" in signed_in("owner").get("/people").text
     support = signed_in("support")

@@ -104,6 +104,7 @@ def test_the_run_file_tells_all_addresses_to_its_owner_only(up: Up) -> None:
 
 def test_without_demo_members_it_says_how_to_let_the_first_one_in(up: Up) -> None:
     assert up.facts()["members"] == []
+    assert f"HERALD_VAR_DIR={up.folder} " in up.said
     assert "herald member create" in up.said
 
 

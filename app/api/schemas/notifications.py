@@ -79,6 +79,7 @@ class EventReply(Reply):
     at: str
     source: str
     verdict: str | None = Field(None, description="`human`, `machine` or `unclear`.")
+    code: str | None = Field(None, description="The provider's code for a failure.")
 
 
 class MessageReply(Reply):
@@ -208,6 +209,7 @@ def steps(
                 "at": time(event.at),
                 "source": event.source,
                 "verdict": event.verdict,
+                "code": event.detail.get("code") or None,
             }
             for event in events
         ],

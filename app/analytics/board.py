@@ -1,6 +1,6 @@
 """What is going on: campaigns that run, ran and will run, queues, and what wants attention."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,13 +9,14 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from app.alerts.models import Incident
-from app.analytics import reports
+from app.analytics import progress, reports
 from app.analytics.books import CHANNELS
-from app.analytics.progress import Progress, progress
+from app.analytics.progress import Progress
 from app.analytics.reports import Report
 from app.campaigns.models import Campaign
-from app.sending import breaker, dead_letters, engine, queries
+from app.sending import breaker, dead_letters, engine, obstacles, queries, queue_queries
 from app.sending.models import LaneState
+from app.sending.obstacles import Obstacle
 
 RUNNING: Final = ("launching", "sending", "paused")
 RAN: Final = ("sending", "paused", "sent", "cancelled")
@@ -68,14 +69,36 @@ def running(session: Session, now: datetime, limit: int = 5) -> list[Running]:
         .limit(limit)
     ).all()
     found = reports.reports(session, [campaign.id for campaign in campaigns])
-    return [Running(one, of(one, found[one.id], now)) for one in campaigns]
+    ways = ways_of(session, campaigns, found, now)
+    return [Running(one, ways[one.id]) for one in campaigns]
 
 
-def of(campaign: Campaign, found: Report, now: datetime) -> Progress:
-    """How far this campaign has come."""
-    return progress(
-        found.book.all, campaign.status, campaign.launched_at, campaign.finished_at, now
-    )
+def ways_of(
+    session: Session, campaigns: Sequence[Campaign], found: Mapping[int, Report], now: datetime
+) -> Mapping[int, Progress]:
+    """How far each of these has come, by key; campaigns without a report are left out."""
+    going = [one.id for one in campaigns if one.status in progress.RUNNING and one.id in found]
+    flow = queue_queries.flow_of_campaigns(session, going, now) if going else {}
+    still = obstacles.of_bulk_queues(session, engine.current()) if going else {}
+    return {
+        one.id: progress.progress(
+            found[one.id].book.all,
+            one.status,
+            one.launched_at,
+            one.finished_at,
+            now,
+            lately=flow.get(one.id),
+            waits=_waits(found[one.id], still) if one.id in going else (),
+        )
+        for one in campaigns
+        if one.id in found
+    }
+
+
+def _waits(report: Report, still: Mapping[str, Obstacle]) -> Sequence[Obstacle]:
+    """Why parts of this campaign stand still, each cause once."""
+    channels = report.book.channels.items()
+    return list(dict.fromkeys(still[name] for name, one in channels if one.open and name in still))
 
 
 def recent(session: Session, limit: int = 5) -> list[tuple[Campaign, Report]]:

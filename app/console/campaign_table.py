@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from app import ids
 from app.accounts import members
-from app.analytics import reports
-from app.analytics.progress import Progress, progress
+from app.analytics import board, reports
+from app.analytics.progress import Progress
 from app.analytics.reports import Report
 from app.campaigns import listing
 from app.campaigns.models import Campaign
@@ -49,20 +49,21 @@ def rows(session: Session, campaigns: Sequence[Campaign], now: datetime) -> list
     found = reports.reports(session, launched) if launched else {}
     names = listing.segment_names(session, campaigns)
     people = members.names(session, {c.created_by for c in campaigns if c.created_by is not None})
-    return [_row(campaign, found.get(campaign.id), names, people, now) for campaign in campaigns]
+    ways = board.ways_of(session, campaigns, found, now)
+    return [
+        _row(one, found.get(one.id), ways.get(one.id), names=names, people=people)
+        for one in campaigns
+    ]
 
 
 def _row(
     campaign: Campaign,
     report: Report | None,
+    way: Progress | None,
+    *,
     names: Mapping[int, str],
     people: Mapping[int, str],
-    now: datetime,
 ) -> Row:
-    way = None
-    if report is not None:
-        launched, finished = campaign.launched_at, campaign.finished_at
-        way = progress(report.book.all, campaign.status, launched, finished, now)
     rates = {stage.key: stage.rate for stage in report.funnel()} if report else {}
     moment, beside = when(campaign, way)
     running = campaign.status in RUNNING

@@ -14,7 +14,15 @@ from app.console import filters, message_json, message_rows, message_steps, word
 from app.console.message_rows import MessageRow
 from app.console.message_steps import Timed
 from app.policy.decide import Gate
-from app.sending import dead_letters, engine, explain, queries, verdict, vocabulary
+from app.sending import (
+    dead_letters,
+    engine,
+    explain,
+    obstacles,
+    queries,
+    verdict,
+    vocabulary,
+)
 from app.sending.models import Attempt, Notification
 from app.sending.status import OPEN
 from app.sending.verdict import Heard, Story, Try, Verdict
@@ -73,13 +81,14 @@ def load(session: Session, public_id: str, now: datetime) -> MessagePage:
     followers = message_rows.rows(session, queries.followers(session, message.id))
     origin = row.title.campaign_name or (f"key {key.name}," if key else "")
     request = message.request_id or ""
+    gates = _gates(session, message, now)
     return MessagePage(
         row=row,
         topic=session.get(Topic, message.topic_id),
-        verdict=_verdict(message, attempts, news),
+        verdict=_verdict(message, attempts, news, obstacles.why(gates)),
         steps=message_steps.steps(message, attempts, news, origin, request),
         attempts=attempts,
-        gates=_gates(session, message, now),
+        gates=gates,
         previous=ids.encode("ntf", message.previous_id) if message.previous_id else None,
         followers=followers,
         json=message_json.text(message, attempts, news),
@@ -88,7 +97,9 @@ def load(session: Session, public_id: str, now: datetime) -> MessagePage:
     )
 
 
-def _verdict(message: Notification, attempts: Sequence[Attempt], news: Sequence[News]) -> Verdict:
+def _verdict(
+    message: Notification, attempts: Sequence[Attempt], news: Sequence[News], obstacle: str
+) -> Verdict:
     story = Story(
         channel=message.channel,
         status=message.status,
@@ -99,6 +110,7 @@ def _verdict(message: Notification, attempts: Sequence[Attempt], news: Sequence[
         handed_at=message.handed_at,
         final_at=message.final_at,
         from_campaign=message.campaign_id is not None,
+        obstacle=obstacle,
         tries=[Try(a.number, a.at, a.provider, a.outcome, a.code, a.detail) for a in attempts],
         events=[Heard(item.kind, item.at, item.verdict) for item in news],
     )
@@ -114,8 +126,12 @@ def _gates(session: Session, message: Notification, now: datetime) -> Sequence[G
     """Would it go now, and what stands against it: asked of messages that did not go."""
     if message.status not in _UNSENT:
         return []
-    found = explain.explain_rows(session, engine.current(), [message.id], message.channel, now)
-    return found[0].gates if found else []
+    house = engine.current()
+    found = explain.explain_rows(session, house, [message.id], message.channel, now)
+    asked = found[0].gates if found else []
+    if message.reason == explain.UNKNOWN:  # there is nobody it could go to
+        return asked
+    return [*asked, *obstacles.of_message(session, house, message, now, say_moment)]
 
 
 def _is_live(message: Notification, now: datetime) -> bool:

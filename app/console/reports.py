@@ -142,7 +142,8 @@ def _frame_of_results(
     found: Report = context["report"]
     chosen = request.args.get("channel")
     return context | {
-        "progress": board.of(campaign, found, now),
+        "now": now,
+        "progress": board.ways_of(session, [campaign], {campaign.id: found}, now)[campaign.id],
         "every": _every(campaign, now),
         "channel": chosen if chosen in found.book.channels else None,
     }

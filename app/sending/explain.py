@@ -21,8 +21,8 @@ from app.sending.facts import Row, Some
 from app.sending.requests import Caller, SendRequest
 from app.sending.status import REASONS
 
-_UNKNOWN: Final = "unknown_contact"
-_NOBODY: Final = Skip(_UNKNOWN)
+UNKNOWN: Final = "unknown_contact"
+_NOBODY: Final = Skip(UNKNOWN)
 _PUSH: Final = ("ios", "android")
 
 
@@ -74,7 +74,7 @@ def explain_rows(
             channel=row.channel,
             address=row.address,
             provider=provider,
-            decision=_NOBODY if row.reason == _UNKNOWN else decide(row.policy, rules, now),
+            decision=_NOBODY if row.reason == UNKNOWN else decide(row.policy, rules, now),
             gates=_gates(row, rules, now),
             content=_content(session, engine, row),
         )
@@ -84,8 +84,8 @@ def explain_rows(
 
 def _gates(row: Row, rules: Rules, now: datetime) -> Sequence[Gate]:
     """As the policy asks them, but of nobody nothing, and of a mere address not who it is."""
-    if row.reason == _UNKNOWN:  # decided when the request was accepted
-        return [Gate("person", passed=False, sentence=REASONS[_UNKNOWN])]
+    if row.reason == UNKNOWN:  # decided when the request was accepted
+        return [Gate("person", passed=False, sentence=REASONS[UNKNOWN])]
     asked = [
         gate
         for gate in trace(row.policy, rules, now)

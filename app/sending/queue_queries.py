@@ -17,6 +17,7 @@ from app import jobs
 from app.sending import breaker, engine, queries
 from app.sending.vocabulary import RETRYING
 
+RECENTLY: Final = timedelta(seconds=30)
 MINUTES: Final = 15
 # A queue is slow when messages wait longer than this; a campaign is expected to take its time.
 SLOW: Final = {"transactional": timedelta(seconds=60), "bulk": timedelta(minutes=15)}
@@ -125,6 +126,22 @@ def retries_due(session: Session, now: datetime) -> Mapping[str, Sequence[int]]:
     for channel, slot, count in rows:
         found[channel][min(slot, RETRY_SLOTS - 1)] += count
     return {channel: found[channel] for channel in jobs.CHANNELS if channel in found}
+
+
+def flow_of_campaigns(
+    session: Session, campaign_ids: Sequence[int], now: datetime
+) -> Mapping[int, float]:
+    """campaign -> messages a second that its batches have settled in the last half minute."""
+    rows = session.execute(
+        text(
+            """
+            select campaign_id, sum(cardinality(ids))::bigint from batch
+             where done_at > :since and campaign_id = any(:ids) group by 1
+            """
+        ),
+        {"since": now - RECENTLY, "ids": list(campaign_ids)},
+    )
+    return {row[0]: row[1] / RECENTLY.total_seconds() for row in rows}
 
 
 def _open(session: Session, found: Mapping[LaneKey, Lane], now: datetime) -> None:

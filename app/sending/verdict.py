@@ -58,6 +58,7 @@ class Story:
     handed_at: datetime | None = None
     final_at: datetime | None = None
     from_campaign: bool = False
+    obstacle: str = ""  # why it cannot go now, as a sentence
     tries: Sequence[Try] = ()
     events: Sequence[Heard] = ()
 
@@ -328,9 +329,13 @@ def _unknown(story: Story, words: _Words) -> Verdict:
 
 
 def _waiting(story: Story, words: _Words) -> Verdict:
+    since = f"Waiting in the queue since {words.say(story.accepted_at)}."
+    if story.obstacle:
+        customer = f"{words.our} has not been sent yet. It is kept, and goes as soon as it can."
+        return Verdict("warn", since, f" {story.obstacle}", customer)
     return Verdict(
         "mute",
-        f"Waiting in the queue since {words.say(story.accepted_at)}.",
+        since,
         " A worker takes it as soon as those before it are gone.",
         f"{words.our} is about to be sent.",
     )

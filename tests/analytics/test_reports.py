@@ -5,9 +5,11 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from app.analytics import board, reports
+from app.analytics import reports
+from app.analytics.progress import progress
 from app.campaigns.models import Campaign
 from app.sending import ledger, states
+from app.sending.obstacles import Obstacle
 from app.sending.states import Change
 from app.tracking import engagement, fold
 from app.tracking.engagement import Hit
@@ -149,10 +151,28 @@ def test_a_day_with_a_clock_change_has_all_its_hours(world: World) -> None:
 def test_progress_is_whole_only_when_everything_is_settled(world: World) -> None:
     campaign = ran(world)
     found = reports.report(world.session, campaign.id)
-    running = board.of(campaign, found, world.now + timedelta(seconds=65))
+    soon = world.now + timedelta(seconds=50)
+    running = progress(found.book.all, "sending", campaign.launched_at, None, soon)
     assert running.percent == 93
-    assert running.speed == 1.0
-    assert running.done_at == world.now + timedelta(seconds=65 + 5)
+    assert running.speed == 1.3
+    assert running.done_at == soon + timedelta(seconds=5 / 1.3)
+
+
+def test_later_the_speed_is_that_of_the_last_half_minute(world: World) -> None:
+    campaign = ran(world)
+    sheet = reports.report(world.session, campaign.id).book.all
+    late = world.now + timedelta(hours=2)
+    running = progress(sheet, "sending", campaign.launched_at, None, late, lately=0.5)
+    assert (running.speed, running.done_at) == (0.5, late + timedelta(seconds=10))
+
+
+def test_nobody_knows_when_it_is_done_while_something_stands_in_its_way(world: World) -> None:
+    campaign = ran(world)
+    sheet = reports.report(world.session, campaign.id).book.all
+    waits = [Obstacle("SendGrid keeps failing.")]
+    late = world.now + timedelta(hours=2)
+    running = progress(sheet, "sending", campaign.launched_at, None, late, lately=0.5, waits=waits)
+    assert running.done_at is None
 
 
 def test_a_report_as_data_balances(world: World) -> None:

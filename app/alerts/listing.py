@@ -14,14 +14,14 @@ MOST_OPEN = 200
 
 
 def still_open(session: Session, limit: int = MOST_OPEN) -> Sequence[Incident]:
-    """Open incidents: unseen before acknowledged, critical first, then the latest."""
+    """Open incidents: unseen before acknowledged, critical first, then the newest."""
     return session.scalars(
         select(Incident)
         .where(Incident.resolved_at.is_(None))
         .order_by(
             Incident.acknowledged_at.is_not(None),
             (Incident.severity == "critical").desc(),
-            Incident.last_at.desc(),
+            Incident.first_at.desc(),
         )
         .limit(limit)
     ).all()

@@ -46,7 +46,7 @@ class Waiting:
 
     @property
     def at_once(self) -> int:
-        """Messages that would leave within a minute."""
+        """Messages that may leave as soon as nothing is held."""
         return sum(lot.count for lot in (*self.queued, *self.due))
 
     @property

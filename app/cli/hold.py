@@ -32,7 +32,7 @@ def status() -> None:
     if held.discarding_at:
         click.echo("What waited is being discarded.")
     click.echo(
-        f"{found.at_once:,} messages would go out within a minute, {found.later:,} later; "
+        f"{found.at_once:,} messages would go out at once, {found.later:,} later; "
         f"{found.unknown:,} have no known outcome."
     )
     for campaign in found.overdue:
@@ -41,7 +41,7 @@ def status() -> None:
 
 
 @hold.command("set")
-@click.option("--reason", default="It was held by hand.", help="Shown on every page.")
+@click.option("--reason", default="", help="Shown on every page.")
 def set_(reason: str) -> None:
     """Let nothing go out from now on; calls that have begun are finished."""
     from app import clock

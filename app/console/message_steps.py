@@ -71,7 +71,9 @@ def steps(
     request: str,
 ) -> list[Timed]:
     """The timeline, oldest first. `origin` says what started it, `request` is an id to show."""
-    found = [Step(_ORIGINS[message.origin], "download", message.accepted_at, origin, request)]
+    follows = message.previous_id is not None and message.origin != "console"
+    first = "Made because the one before did not reach" if follows else _ORIGINS[message.origin]
+    found = [Step(first, "download", message.accepted_at, origin, request)]
     found.append(_queued(message))
     found += [_attempt(item) for item in attempts]
     found += [_asked(item, item.asked_at) for item in attempts if item.asked_at is not None]

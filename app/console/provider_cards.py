@@ -82,7 +82,7 @@ def _card(
         carrier=one,
         name=name(one.provider),
         turn=_TURNS[one.place] if shared else "",
-        state=_state(one, health, trouble is not None),
+        state=_state(one, health, trouble),
         health=health,
         last_hour=None if shared else last_hour,  # counted by channel, not by provider
         trouble=trouble,
@@ -109,9 +109,11 @@ def _route(one: Carrier, route: Sequence[str], troubled: Mapping[str, ProviderAc
     return f"While it fails, {word} would go by {others[0]}." if others else ""
 
 
-def _state(one: Carrier, health: Health | None, troubled: bool) -> str:
+def _state(one: Carrier, health: Health | None, trouble: ProviderAccount | None) -> str:
     """A word of `words.OTHER`."""
-    if not one.configured or troubled:
+    if trouble is not None and trouble.cause == "throttled":
+        return "resting"
+    if not one.configured or trouble is not None:
         return "down"
     if health and health.answers >= ENOUGH and health.failed * 2 > health.answers:
         return "down"

@@ -106,10 +106,11 @@ def _page(
 ) -> Response:
     """`refused`: provider -> what was typed as its limit, and what is wrong with it."""
     settings: Settings = current_app.config["HERALD"]
-    waiting = receipts.waiting(session)
+    waiting, now = receipts.waiting(session), clock.now()
     answer = pages.page(
         "providers/index.html",
-        rows=provider_cards.cards(session, settings, clock.now()),
+        rows=provider_cards.cards(session, settings, now),
+        now=now,
         refused=refused or {},
         errors={f"rate-{key}": message for key, (_, message) in (refused or {}).items()},
         webhooks=[

@@ -100,6 +100,7 @@ def _table(session: Session, now: datetime) -> dict[str, Any]:
     dear = time.monotonic() - started > DEAR_SECONDS
     return {
         "lanes": lanes,
+        "now": now,
         "meaning": MEANING,
         "every": POLL * 2 if dear else POLL,
         "slow": sum(lane.slow for lane in lanes),

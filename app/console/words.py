@@ -81,6 +81,7 @@ OTHER = {
     "connected": Status("Connected", Tone.CALM, "circle-check"),
     "sandbox": Status("Sandbox", Tone.NEUTRAL, "box"),
     "slow": Status("Slow", Tone.WARN, "triangle-alert"),
+    "resting": Status("Asked for a pause", Tone.WARN, "timer"),
     "down": Status("Down", Tone.BAD, "circle-x"),
 }
 

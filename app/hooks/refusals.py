@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app import clock
 from app.alerts import incidents
+from app.sending.vocabulary import provider_name
 
 FEWEST: Final = 10
 TOLD_EVERY_SECONDS: Final = 60.0
@@ -62,7 +63,7 @@ def tell(session: Session, provider: str, count: int) -> None:
     incidents.open_or_count(
         session,
         f"{provider}:reports",
-        f"{provider} reports what cannot be verified",
+        f"{provider_name(provider)} reports what cannot be verified",
         _DETAIL,
         {"provider": provider, "unit": "report"},
         clock.now(),

@@ -18,7 +18,7 @@ from app.sending.engine import Engine
 from app.sending.facts import Row
 from app.sending.retry import Next, Tried
 from app.sending.states import Change
-from app.sending.vocabulary import CHANNEL_WORDS
+from app.sending.vocabulary import CHANNEL_WORDS, provider_name
 
 
 def record(
@@ -170,7 +170,7 @@ def _incidents(
         incidents.open_or_count(
             session,
             f"{provider}:config_error:{code}",
-            f"{provider} refuses our set-up; "
+            f"{provider_name(provider)} refuses our set-up; "
             f"{CHANNEL_WORDS[claim.channel]} waits until it is mended",
             detail,
             {"provider": provider, "code": code, "channel": claim.channel, "lane": claim.lane},
@@ -182,7 +182,7 @@ def _incidents(
         incidents.open_or_count(
             session,
             watch.cause(provider, code),
-            f"{provider} keeps failing",
+            f"{provider_name(provider)} keeps failing",
             f"{detail} Messages were given up after all tries and wait among the dead letters.",
             {"provider": provider, "code": code, "channel": claim.channel, "lane": claim.lane},
             now,

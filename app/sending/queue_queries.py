@@ -81,8 +81,13 @@ class Lane:
     @property
     def slow(self) -> bool:
         """Something waits longer than it should, and nobody paused it."""
-        waits = [wait for wait in (self.oldest, self.wait) if wait is not None]
-        return self.paused_at is None and any(wait > SLOW[self.lane] for wait in waits)
+        late = self.oldest is not None and self.oldest > SLOW[self.lane]
+        return late and self.paused_at is None
+
+    @property
+    def was_slow(self) -> bool:
+        """What went out lately had waited longer than it should."""
+        return self.wait is not None and self.wait > SLOW[self.lane]
 
 
 def lanes(session: Session, now: datetime) -> list[Lane]:
@@ -101,7 +106,7 @@ def lanes(session: Session, now: datetime) -> list[Lane]:
     for lane in found.values():
         account = waiting.get(lane.channel)
         if account is not None:
-            lane.closed_until, lane.closed_reason = account.probe_at, account.detail
+            lane.closed_until, lane.closed_reason = account.probe_at, account.detail or ""
         lane.asked = jobs.waiting(lane.name)
     return list(found.values())
 

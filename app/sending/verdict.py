@@ -58,6 +58,7 @@ class Story:
     handed_at: datetime | None = None
     final_at: datetime | None = None
     from_campaign: bool = False
+    follows: bool = False  # made because the one before did not reach the person
     obstacle: str = ""  # why it cannot go now, as a sentence
     tries: Sequence[Try] = ()
     events: Sequence[Heard] = ()
@@ -102,6 +103,8 @@ class _Words:
 
     @property
     def asked(self) -> str:
+        if self.story.follows:
+            return "the message before it had failed"
         return "the campaign began" if self.story.from_campaign else "your system asked"
 
     def after(self, moment: datetime | None) -> str:

@@ -11,6 +11,7 @@ from app.alerts.models import Incident
 from app.sending import breaker
 from app.sending.engine import Engine
 from app.sending.models import ProviderAccount
+from app.sending.vocabulary import provider_name
 
 WINDOW: Final = timedelta(seconds=60)
 # A breaker that closes before this was a hiccup.
@@ -48,7 +49,7 @@ def _trouble(session: Session, engine: Engine, account: ProviderAccount, now: da
     incidents.open_or_count(
         session,
         known or cause(provider, account.code),
-        f"{provider} keeps failing",
+        f"{provider_name(provider)} keeps failing",
         f"{account.detail} {_meanwhile(engine, provider)} "
         "Check the provider's status page and your network.",
         {"provider": provider, "code": account.code, "whole": True},
@@ -61,7 +62,7 @@ def _meanwhile(engine: Engine, provider: str) -> str:
     for channel in engine.providers.channels(provider):
         others = [name for name in engine.providers.route(channel) if name != provider]
         if others:
-            return f"Messages go by {others[0]} meanwhile."
+            return f"Messages go by {provider_name(others[0])} meanwhile."
     return "Messages are kept; one is tried every 10 seconds, and the others follow when it goes."
 
 

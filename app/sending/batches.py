@@ -60,8 +60,13 @@ class Member:
     accepted_at: datetime
 
 
-def make(session: Session, members: Iterable[Member], now: datetime) -> list[int]:
-    """Put queued notifications into new batches and ask for them after the commit."""
+def make(
+    session: Session, members: Iterable[Member], now: datetime, since: datetime | None = None
+) -> list[int]:
+    """Put queued notifications into new batches and ask for them after the commit.
+
+    `since`: they have waited since then; None: they begin to wait now.
+    """
     groups: dict[tuple[str, str, bool, int | None], list[Member]] = {}
     for member in members:
         key = (member.channel, member.lane, member.test, member.campaign_id)
@@ -75,7 +80,7 @@ def make(session: Session, members: Iterable[Member], now: datetime) -> list[int
             ids=[member.id for member in part],
             accepted_from=min(member.accepted_at for member in part),
             accepted_to=max(member.accepted_at for member in part),
-            created_at=now,
+            created_at=since or now,
             nudged_at=now,
         )
         for (channel, lane, test, campaign), group in groups.items()

@@ -36,6 +36,7 @@ from app.sending import (
     planning,
     rules,
     turns,
+    withdrawals,
 )
 from app.sending.attempts import Answer
 from app.sending.batches import Asked, Claim, Member
@@ -43,7 +44,7 @@ from app.sending.breaker import Way
 from app.sending.engine import Engine
 from app.sending.facts import Row
 from app.sending.gate import Gate
-from app.sending.leases import LeaseKeeper
+from app.sending.leases import LOOK_SECONDS, LeaseKeeper
 from app.sending.lost import Lost
 from app.sending.planning import Plan
 
@@ -162,12 +163,14 @@ def _within_pace(session: Session, claim: Claim, way: Way, now: datetime) -> Cla
 
 
 def _put_back(session: Session, claim: Claim, left: Sequence[Row], now: datetime) -> None:
-    """Messages that were not begun lost nothing: they wait in a batch of their own."""
+    """Messages that were not begun lost nothing: they wait in a batch of their own, as long as
+    they have waited already, or nobody would ever see that it is too long.
+    """
     members = [
         Member(row.id, claim.channel, claim.lane, claim.test, claim.campaign_id, row.accepted_at)
         for row in left
     ]
-    batches.make(session, members, now)
+    batches.make(session, members, now, since=claim.created_at)
 
 
 def _report_health(
@@ -199,11 +202,26 @@ def _prepare(session: Session, engine: Engine, claim: Claim, way: Way) -> Taken 
     gate = Gate([row.id for row in plan.rows], looked, expiries)
     if plan.messages:
         facts = copies.packed(plan.rows)
-        if not batches.dispatch(session, claim, way.provider, facts, clock.now()):
+        wanted = _look_again(session, claim, gate)
+        if not (wanted and batches.dispatch(session, claim, way.provider, facts, clock.now())):
             session.rollback()  # also places under the cap, which nobody else would give back
             batches.release(session, claim)
             return None
     return Taken(claim, way, plan, gate)
+
+
+def _look_again(session: Session, claim: Claim, gate: Gate) -> bool:
+    """What was withdrawn while a batch took long to render. False: all of it.
+
+    Without this, hundreds of messages that each have a text of their own would always come to a
+    gate that has closed meanwhile.
+    """
+    asked = time.monotonic()
+    if asked - gate.since < LOOK_SECONDS:
+        return True
+    found = withdrawals.look(session, [(claim, gate.keys)])[claim.id]
+    gate.checked(found.keys, asked)
+    return not found.whole
 
 
 class _Answers:

@@ -38,6 +38,7 @@ _SAME: Final = """
   and s.request_id is not distinct from f.request_id
   and s.data is not distinct from f.data
 """
+# A copy that staff sent again is on the same channel, and says nothing about the next one.
 _SPENT: Final = f"""
   select f.id from notification f
    where f.id = any(cast(:ids as bigint[])) and cardinality(f.fallback) > 0
@@ -46,7 +47,8 @@ _SPENT: Final = f"""
        select from notification s
         where {_SAME}
           and (s.status = any(:hopeful)
-               or exists (select from notification x where x.previous_id = s.id)))
+               or exists (select from notification x
+                           where x.previous_id = s.id and x.channel <> s.channel)))
    order by f.id
 """
 # Its next channel has taken over: put back into work by hand it would reach the person twice.

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from app.db import transaction
 from app.sending import control, dead_letters, fallback
+from app.sending.models import Notification
 from app.sending.requests import Recipient
 from app.sending.states import Change, move
 from tests.support.sending import House
@@ -83,6 +84,21 @@ def test_a_dead_letter_is_not_put_back_once_the_next_channel_has_taken_over(hous
     with transaction() as session:
         assert dead_letters.count(session) == 0
     assert put_back([first, second], now) == 0
+
+
+def test_a_copy_that_staff_sent_again_does_not_stand_for_the_next_channel(house: House) -> None:
+    house.contact("ada", email="ada+bounce@example.com", phone="+447700900123")
+    accepted = house.accept(
+        Recipient(external_id="ada"), channels=("email", "sms"), strategy="first"
+    )
+    first, now = accepted.messages[0].key, datetime.now(UTC)
+    with transaction() as session:
+        copy = control.send_again(session, first, now)
+    assert given_up([copy], now) == []
+    followers = given_up([first], now)
+    with transaction() as session:
+        channels = [session.get_one(Notification, (key, now)).channel for key in followers]
+    assert channels == ["sms"]
 
 
 def test_a_dead_letter_without_a_next_channel_can_be_put_back(house: House) -> None:

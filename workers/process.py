@@ -50,6 +50,7 @@ def ready(running: Process, stop: threading.Event) -> bool:
             stop.wait(1.0)
         else:
             timekeeper.keep(running.app)
+            installation.keep(running.app, running.settings)
             return True
     return False
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app import jobs
 from app.db import tuples
+from app.sending import place
 from app.sending.models import Batch
 
 SIZE: Final = 500
@@ -195,6 +196,7 @@ _DISPATCH: Final = f"""
     update batch b set state = 'dispatching', lease_until = %(until)s, dispatched_at = %(now)s,
            provider = %(provider)s
      where id = %(id)s and fence = %(fence)s and state = 'claimed' and {_OPEN_LANE}
+       and {place.IS_OURS}
     returning id
   )
   insert into copy (batch_id, at, facts) select id, %(now)s, %(facts)s from going
@@ -206,7 +208,8 @@ _DISPATCH: Final = f"""
 def dispatch(session: Session, claim: Claim, provider: str, facts: bytes, now: datetime) -> bool:
     """Mark that bytes are about to leave, and keep what they are made of (`copies.packed`).
 
-    False: the lease was lost, or the campaign or lane was paused, or all is held. A later try of
+    False: the lease was lost, the campaign or lane was paused, all is held, or this is a copy that
+    has taken the place of the database (`place`). A later try of
     the same batch overwrites the copy.
     """
     values = {
@@ -216,6 +219,7 @@ def dispatch(session: Session, claim: Claim, provider: str, facts: bytes, now: d
         "until": now + LEASE,
         "provider": provider,
         "facts": facts,
+        **place.values(),
     }
     return bool(tuples(session, _DISPATCH, values))
 

@@ -6,25 +6,29 @@ counter outside of it, which a snapshot restored in place has fallen behind of. 
 no batch is claimed, no campaign starts, nothing is released, until a person decides.
 """
 
+import contextlib
 import secrets
+import threading
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import structlog
+from flask import Flask
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app import clock
 from app.alerts import incidents
 from app.db import after_commit, transaction
-from app.sending import beats
+from app.sending import beats, place
 from app.settings import Settings
 
 BEAT_SECONDS: Final = 10
-# A failover to a replica may lose the last moments; this much is taken for that: one minute.
-LOST_BEATS: Final = 6
+LOOK_SECONDS: Final = 5.0
 CAUSE: Final = "installation:held"
 BY_ITSELF: Final = "Herald"
 COPIED: Final = (
@@ -76,9 +80,13 @@ def examine(session: Session, var_dir: Path, now: datetime) -> None:
             ),
             {"token": secrets.token_hex(8), "fingerprint": here},
         )
-    elif row[3] is None and row[1] != here:
+        return
+    token, lives, count, held_at = row
+    seen = beats.seen(var_dir, token)
+    place.remember(token, max(seen, count))
+    if held_at is None and lives != here:
         _hold(session, COPIED, now)
-    elif row[3] is None and beats.seen(var_dir, row[0]) > row[2] + LOST_BEATS:
+    elif held_at is None and seen > count + place.LOST_BEATS:
         _hold(session, OLDER, now)
 
 
@@ -143,6 +151,19 @@ def begin(settings: Settings) -> None:
     """For the start of a process: examine, in a transaction of its own."""
     with transaction() as session:
         examine(session, settings.var_dir, clock.now())
+
+
+def keep(app: Flask, settings: Settings) -> None:
+    """Go on examining, in a thread that ends with the process: for those that send."""
+    threading.Thread(target=_keep, args=(app, settings), name="installation", daemon=True).start()
+
+
+def _keep(app: Flask, settings: Settings) -> None:
+    while True:
+        time.sleep(LOOK_SECONDS)
+        # A database that is away is found by whoever works with it.
+        with contextlib.suppress(SQLAlchemyError), app.app_context():
+            begin(settings)
 
 
 def beat(settings: Settings) -> None:

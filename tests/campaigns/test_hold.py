@@ -97,6 +97,32 @@ def test_nothing_of_a_copy_goes_out_until_it_is_released_and_then_once(copy: Hou
     assert held() is None, "the copy is the real one now"
 
 
+def test_a_copy_that_takes_the_place_of_the_database_sends_nothing_before_it_is_examined(
+    copy: House,
+) -> None:
+    copy.deliver_all()
+    assert held() is None
+    assert reached(copy) == []
+
+
+def test_an_older_state_beneath_running_workers_sends_nothing_before_it_is_examined(
+    house: House, settings: Settings
+) -> None:
+    installation.begin(settings)
+    for _ in range(installation.place.LOST_BEATS + 3):
+        installation.beat(settings)
+    house.accept(Recipient(email="ann@example.com"))
+    with transaction() as session:
+        session.execute(text("update installation set beats = 1"))
+    house.deliver_all()
+    assert held() is None
+    assert reached(house) == []
+    with transaction() as session:
+        session.execute(text("update installation set beats = 9"))
+    house.deliver_all()
+    assert reached(house) == ["ann@example.com"]
+
+
 def test_the_original_goes_on_beside_its_copy(copy: House, house: House) -> None:
     with house.app.app_context():
         installation.begin(told(house))

@@ -130,7 +130,7 @@ def everything(key: str) -> AnyResponse:
 def row(group: Group) -> dict[str, Any]:
     """A cause with its words."""
     provider = provider_name(group.cause.provider) if group.cause.provider else "Herald"
-    said = " ".join(part for part in (group.cause.code, group.detail) if part)
+    said = words.said(group.cause.code, group.detail)
     return {
         "group": group,
         "key": group.cause.key,

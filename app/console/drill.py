@@ -48,7 +48,8 @@ WORDS: Final = {
 @access.allow("drill.run")
 def index() -> Response:
     """The form, the drill that runs, and the last results."""
-    return _page(DEFAULTS, {})
+    context = _state()
+    return _page(_chosen_before(context["running"]), {}, context)
 
 
 @blueprint.get("/_state")
@@ -68,7 +69,7 @@ def start() -> AnyResponse:
     try:
         fault, messages, rounds = _chosen(typed)
     except Invalid as refused:
-        answer = _page(typed, refused.by_field())
+        answer = _page(typed, refused.by_field(), _state())
         answer.status_code = 422
         return answer
     now = clock.now()
@@ -93,7 +94,9 @@ def stop() -> AnyResponse:
     return pages.go(url_for("drill.index"))
 
 
-def _page(typed: Mapping[str, str], errors: Mapping[str, str]) -> Response:
+def _page(
+    typed: Mapping[str, str], errors: Mapping[str, str], state: Mapping[str, Any]
+) -> Response:
     return pages.page(
         "drill/index.html",
         allowed=_settings().only_sandbox(),
@@ -101,8 +104,16 @@ def _page(typed: Mapping[str, str], errors: Mapping[str, str]) -> Response:
         errors=errors,
         most=MOST_MESSAGES,
         most_rounds=MOST_ROUNDS,
-        **_state(),
+        **state,
     )
+
+
+def _chosen_before(running: Run | None) -> Mapping[str, str]:
+    """The form shows what the drill that runs was asked for."""
+    if running is None:
+        return DEFAULTS
+    wish = running.wish
+    return {"fault": wish.fault, "messages": str(wish.messages), "rounds": str(wish.rounds)}
 
 
 def _state() -> dict[str, Any]:

@@ -215,4 +215,5 @@ def register(app: Flask) -> None:
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.filters["reason"] = words.reason
     app.jinja_env.filters["sentence"] = words.sentence
+    app.jinja_env.filters["code"] = words.code
     app.jinja_env.globals.update(status_of=words.status, channel_of=words.channel, zone=zone)

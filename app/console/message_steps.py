@@ -95,7 +95,7 @@ def _attempt(item: Attempt) -> Step:
     if item.outcome == "accepted":
         known = f"after {filters.duration(item.duration_ms / 1000)}"
         return Step(title, "arrow-up-right", item.at, known, item.provider_id or "", "info")
-    said = " ".join(part for part in (item.code or "", item.detail) if part)
+    said = words.said(item.code, item.detail)
     retried = item.outcome in ("retry", "throttled", "ambiguous")
     icon, tone = ("timer", "warn") if retried else ("x", "bad")
     return Step(title, icon, item.at, said, tone=tone)

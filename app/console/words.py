@@ -160,6 +160,17 @@ def reason(code: str | None) -> str:
     return REASONS.get(code) or SENTENCES.get(code, sentence(code)).rstrip(".")
 
 
+def code(found: str | None) -> str:
+    """How an attempt ended: our own word as words, a provider's code as it is."""
+    return sentence(found) if found and found.islower() else found or ""
+
+
+def said(found: str | None, detail: str | None) -> str:
+    """A provider's code and its words; our own code goes without saying where words say it."""
+    own = found and detail and found.islower()
+    return " ".join(part for part in ("" if own else code(found), detail) if part)
+
+
 def channel(name: str) -> Channel:
     """The channel's label and glyph; an unknown name keeps its own word."""
     return CHANNELS.get(name) or Channel(sentence(name), "send")

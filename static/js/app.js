@@ -1,6 +1,6 @@
 /* Herald console behaviour: htmx manners, toasts, theme, copying, dialogs, menus, the palette.
    No state lives here: pages come from the server, this file only reacts. rows.js has tables,
-   keys.js shortcuts, charts.js figures, editor.js the code editor. */
+   focus.js where the focus goes, keys.js shortcuts, charts.js figures, editor.js the code editor. */
 (() => {
   "use strict";
   const $ = (selector, root = document) => root.querySelector(selector);

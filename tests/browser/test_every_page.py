@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app import ids
-from app.audience.models import Contact, Segment
+from app.audience.models import Contact, Segment, Topic
 from app.campaigns.models import Campaign
 from app.content.models import Template
 from app.db import transaction
@@ -122,20 +122,73 @@ def test_without_scripts_a_chart_is_its_table(
     still.close()
 
 
+WIDTH = 390
+
+
 @pytest.fixture(scope="module")
 def phone(browser: Browser, herald: Herald) -> Iterator[BrowserContext]:
     """The owner's phone."""
-    context = signed_in(browser, herald, "owner", viewport={"width": 390, "height": 844})
+    context = signed_in(browser, herald, "owner", viewport={"width": WIDTH, "height": 844})
     yield context
     context.close()
 
 
 @pytest.mark.parametrize("path", LISTS)
 def test_no_list_is_wider_than_a_phone(phone: BrowserContext, path: str) -> None:
+    assert width(phone, path) <= WIDTH
+
+
+@pytest.fixture(scope="module")
+def messages(herald: Herald) -> list[str]:
+    """The newest message of each state, as each has other steps, and one that a system asked for.
+
+    The latter names its request, the longest word of all.
+    """
+    with transaction() as session:
+        topic = session.scalars(select(Topic.key).where(Topic.klass == "transactional")).first()
+        newest = session.scalars(select(func.max(Notification.id)).group_by(Notification.status))
+        found = [ids.encode("ntf", number) for number in newest]
+    content = {"email": {"subject": "Hello", "html": "<p>Hello</p>", "text": "Hello"}}
+    body = {"topic": topic, "content": content, "to": {"email": "caller@example.com"}}
+    status, answer, _ = herald.call("POST", "/notifications", herald.key(), body)
+    assert status == 202
+    return [f"/messages/{one}" for one in (*found, answer["notifications"][0]["id"])]
+
+
+def test_no_single_thing_is_wider_than_a_phone(
+    phone: BrowserContext, singles: list[str], messages: list[str]
+) -> None:
+    tabs = [f"{singles[0]}/{tab}" for tab in ("people", "sent-content", "activity")]
+    widths = {path: width(phone, path) for path in (*singles, *tabs, *messages)}
+    assert {path: found for path, found in widths.items() if found > WIDTH} == {}
+
+
+def width(phone: BrowserContext, path: str) -> int:
+    """How wide a page is, with all that sticks out."""
     page, _ = visit(phone, path)
-    too_wide = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+    found = int(page.evaluate("document.documentElement.scrollWidth"))
     page.close()
-    assert not too_wide
+    return found
+
+
+def test_the_focus_stays_where_a_queue_was_paused(window: BrowserContext) -> None:
+    page, _ = visit(window, "/queues")
+    for before, after in (("Pause", "Resume"), ("Resume", "Pause")):
+        page.get_by_role("button", name=f"{before} sms.bulk").focus()
+        page.keyboard.press("Enter")
+        if before == "Pause":
+            page.get_by_role("button", name="Pause the queue").press("Enter")
+        page.wait_for_selector(f"[aria-label='{after} sms.bulk']:focus")
+    page.close()
+
+
+def test_fields_wait_for_the_box_they_belong_to(window: BrowserContext) -> None:
+    page, _ = visit(window, "/settings/workspace")
+    box, field = page.locator("#quiet"), page.locator("[name=quiet_start]")
+    assert field.is_enabled() == box.is_checked()
+    box.set_checked(not box.is_checked())
+    assert field.is_enabled() == box.is_checked()
+    page.close()
 
 
 def test_signing_in_is_for_everyone(browser: Browser, herald: Herald) -> None:

@@ -103,7 +103,10 @@ def test_a_running_drill_is_polled_beside_the_last_result(
         assert "Round 1 of 1: kill-worker begins." in part
         assert 'aria-valuenow="50"' in part
         assert "Every promise was kept" in part
-        assert "A drill is running" in developer.get("/drill").text
+        page = developer.get("/drill").text
+        assert "A drill is running." in page
+        assert "<b>50%</b> of 900 messages" in page
+        assert 'value="900"' in page, "the form keeps what was asked for"
     assert "every 2s" not in developer.get("/drill/_state", headers=HTMX).text
 
 

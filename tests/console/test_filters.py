@@ -146,3 +146,19 @@ def test_a_sparkline_skips_gaps_and_needs_two_values() -> None:
     spark = spark_path([1, None, 2, 2], width=68, height=26)
     assert spark.line.startswith("M2.0,23.0C")
     assert (spark.x, spark.y) == (65.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("code", "detail", "shown", "said"),
+    [
+        ("no_answer", "No usable answer came.", "No answer", "No usable answer came."),
+        ("no_answer", None, "No answer", "No answer"),
+        ("550", "No such user", "550", "550 No such user"),
+        ("INVALID_ARGUMENT", None, "INVALID_ARGUMENT", "INVALID_ARGUMENT"),
+        (None, "Timed out", "", "Timed out"),
+    ],
+)
+def test_only_providers_codes_are_shown_as_they_are(
+    code: str | None, detail: str | None, shown: str, said: str
+) -> None:
+    assert (words.code(code), words.said(code, detail)) == (shown, said)

@@ -5,7 +5,8 @@
   const { $, $$, on } = window.Herald;
   const KEPT = "pressed-in";
   const FRESH = 10000; // a download answers without a new page
-  const places = new WeakMap(); // request -> id of what stood around the button
+  const WATCHED = 5000; // news that was asked for before may still sweep the place once more
+  let pressed = null; // the id of what stood around the button, its request, and until when
   let byKey = false;
 
   const polls = (element) => element.getAttribute("hx-trigger")?.includes("every ");
@@ -19,28 +20,33 @@
     return (opener ?? element).parentElement?.closest("[id]:not(form)")?.id;
   }
 
-  function land(id) {
+  function land(id, surely = true) {
     const place = id && id !== "main" && document.getElementById(id);
     const usable = (found) => !found.disabled && found.checkVisibility?.() !== false;
     const next = place && ($$("button", place).find(usable) ?? $$("a[href]", place).find(usable));
-    (next || document.getElementById("main"))?.focus({ preventScroll: true });
+    (next || (surely && document.getElementById("main")))?.focus({ preventScroll: true });
+  }
+
+  function regain(xhr) {
+    if (pressed && Date.now() < pressed.until && lost()) land(pressed.id, xhr === pressed.xhr);
   }
 
   on("htmx:beforeSend", (event) => {
     const { elt, requestConfig, xhr } = event.detail;
     if (requestConfig.verb === "get" || polls(elt)) return;
-    const pressed = requestConfig.triggeringEvent?.submitter ?? (elt.matches("button") ? elt : null);
-    if (pressed) places.set(xhr, placeOf(pressed));
+    const button = requestConfig.triggeringEvent?.submitter ?? (elt.matches("button") ? elt : null);
+    pressed = button && { id: placeOf(button), xhr, until: Infinity };
   });
-  on("htmx:afterSettle", (event) => {
+  on("htmx:afterSettle", (event) => { regain(event.detail.xhr); });
+  on("htmx:afterRequest", (event) => {
     const { xhr } = event.detail;
-    if (places.has(xhr) && lost()) land(places.get(xhr));
-    places.delete(xhr);
+    if (pressed?.xhr === xhr) pressed.until = Date.now() + WATCHED;
+    setTimeout(regain, 50, xhr);
   });
 
   /* a form without htmx comes back to its page by a redirect; a mouse needs no focus there */
-  on("keydown", () => { byKey = true; }, true);
-  on("pointerdown", () => { byKey = false; }, true);
+  on("keydown", () => { byKey = true; pressed = null; }, true);
+  on("pointerdown", () => { byKey = false; pressed = null; }, true);
   on("submit", (event) => {
     const { target: form, submitter } = event;
     if (form.matches("[hx-post], [hx-get]") || form.method !== "post") return;

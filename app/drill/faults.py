@@ -16,6 +16,8 @@ from typing import Final
 
 import psycopg
 import redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 from app.drill import disk
 from app.drill.air import stopped_in_the_air
@@ -166,7 +168,9 @@ FAULTS: Final[Mapping[str, Fault]] = {
 
 
 def _redis(house: House, command: str) -> None:
-    with redis.Redis.from_url(house.facts["redis_url"]) as client:
+    """As soon as it answers: the fault before this one may have stopped it."""
+    patient = Retry(ConstantBackoff(0.25), 120)
+    with redis.Redis.from_url(house.facts["redis_url"], retry=patient) as client:
         client.execute_command(command)
 
 

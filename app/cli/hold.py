@@ -51,8 +51,8 @@ def set_(reason: str) -> None:
 
     with application() as app, transaction() as session:
         now, who = clock.now(), actor()
-        installation.examine(session, app.config["HERALD"].var_dir, now)
-        done = installation.set_hold(session, who.name, reason, now)
+        var_dir = app.config["HERALD"].var_dir
+        done = installation.hold_by_hand(session, var_dir, who.name, reason, now)
         if done:
             audit.record(session, who, "installation.hold", "", {"reason": reason}, now)
     click.echo("Nothing goes out now." if done else "It was held already.")

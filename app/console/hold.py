@@ -1,6 +1,8 @@
-"""The hold: why nothing goes out, what would, and the two ways on."""
+"""The hold: stop everything, see why nothing goes out and what would, and the two ways on."""
 
-from flask import Blueprint, Flask, Response, flash, url_for
+from typing import Final
+
+from flask import Blueprint, Flask, Response, current_app, flash, url_for
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -8,13 +10,15 @@ from app import clock, ids
 from app.accounts import audit
 from app.campaigns import waiting
 from app.campaigns.models import Campaign
-from app.console import access, pages
+from app.console import access, forms, pages
 from app.console.campaign_words import shown_status
 from app.db import transaction
 from app.errors import Conflict
 from app.sending import installation
 from app.sending.installation import Hold
+from app.settings import Settings
 
+LONGEST_REASON: Final = 200
 blueprint = Blueprint("hold", __name__, url_prefix="/hold")
 
 
@@ -29,10 +33,26 @@ def index() -> Response:
             held=installation.hold(session),
             waiting=waiting.summary(session, now),
             most=waiting.LOOKED_AT,
+            longest=LONGEST_REASON,
             public_id=_campaign_id,
             shown_status=shown_status,
             now=now,
         )
+
+
+@blueprint.post("")
+@access.allow("settings.edit")
+def set_() -> AnyResponse:
+    """Let nothing go out from now on; calls that have begun are finished."""
+    now = clock.now()
+    settings: Settings = current_app.config["HERALD"]
+    reason, who = forms.text("reason")[:LONGEST_REASON], access.actor()
+    with transaction() as session:
+        if not installation.hold_by_hand(session, settings.var_dir, who.name, reason, now):
+            raise Conflict("It is held already.")
+        audit.record(session, who, "installation.hold", "", {"reason": reason}, now)
+    flash("Nothing goes out now.", "done")
+    return pages.go(url_for("hold.index"))
 
 
 @blueprint.post("/release")

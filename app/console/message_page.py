@@ -110,7 +110,7 @@ def _verdict(
         handed_at=message.handed_at,
         final_at=message.final_at,
         from_campaign=message.campaign_id is not None,
-        follows=message.previous_id is not None and message.origin != "console",
+        follows=message.follows,
         obstacle=obstacle,
         tries=[Try(a.number, a.at, a.provider, a.outcome, a.code, a.detail) for a in attempts],
         events=[Heard(item.kind, item.at, item.verdict) for item in news],

@@ -55,6 +55,7 @@ _ORIGINS: Final = {
     "console": "Accepted from the console",
     "test": "Accepted as a test",
 }
+_FOLLOWS: Final = "Made because the one before did not reach"
 _ENDS: Final = {
     "skipped": ("Not sent", "circle-slash", "warn"),
     "expired": ("Not sent", "circle-slash", "warn"),
@@ -71,8 +72,7 @@ def steps(
     request: str,
 ) -> list[Timed]:
     """The timeline, oldest first. `origin` says what started it, `request` is an id to show."""
-    follows = message.previous_id is not None and message.origin != "console"
-    first = "Made because the one before did not reach" if follows else _ORIGINS[message.origin]
+    first = _FOLLOWS if message.follows else _ORIGINS[message.origin]
     found = [Step(first, "download", message.accepted_at, origin, request)]
     found.append(_queued(message))
     found += [_attempt(item) for item in attempts]

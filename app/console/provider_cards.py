@@ -11,19 +11,12 @@ from app.channels.carriers import Carrier, carriers
 from app.sending import breaker, engine, pace, provider_queries
 from app.sending.models import ProviderAccount
 from app.sending.provider_queries import Health
-from app.sending.vocabulary import PROVIDERS
+from app.sending.vocabulary import CHANNEL_WORDS, PROVIDERS, TROUBLES
 from app.settings import Settings
 
 # Below this many answers a rate says nothing.
 ENOUGH: Final = 20
-_WORDS: Final = {"email": "e-mail", "sms": "SMS", "ios": "iOS push", "android": "Android push"}
 _TURNS: Final = ("first choice", "second choice")
-_CAUSES: Final = {
-    "failing": "It keeps failing.",
-    "silent": "It does not answer.",
-    "throttled": "It asked for a pause.",
-    "config": "It refuses the account or its settings.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +79,21 @@ def _card(
         health=health,
         last_hour=None if shared else last_hour,  # counted by channel, not by provider
         trouble=trouble,
-        cause=_CAUSES.get((trouble.cause if trouble else None) or "", ""),
+        cause=_cause(trouble),
         route=_route(one, route, troubled),
         rate=rate,
     )
 
 
+def _cause(trouble: ProviderAccount | None) -> str:
+    """What is wrong with it, in a sentence; empty when nothing is known."""
+    words = TROUBLES.get((trouble.cause if trouble else None) or "")
+    return f"It {words}." if words else ""
+
+
 def _route(one: Carrier, route: Sequence[str], troubled: Mapping[str, ProviderAccount]) -> str:
     """Who steps in, in a sentence; empty when there is nothing to say."""
-    word = _WORDS[one.channel]
+    word = CHANNEL_WORDS[one.channel]
     sound = [provider for provider in route if provider not in troubled]
     others = [name(provider) for provider in sound if provider != one.provider]
     if one.provider in troubled:

@@ -41,6 +41,22 @@ def index() -> Response:
         return _page(session)
 
 
+@blueprint.get("/<provider>/state")
+@access.allow("providers.edit")
+def state(provider: str) -> Response:
+    """How one provider is, asked for while it is in trouble."""
+    _known(provider)
+    settings: Settings = current_app.config["HERALD"]
+    now = clock.now()
+    with transaction() as session:
+        found = provider_cards.cards(session, settings, now)
+    row = next(card for card in found if card.carrier.provider == provider)
+    beside = [card for card in found if card.carrier.channel == row.carrier.channel]
+    beside.remove(row)
+    home = url_for("providers.index")
+    return pages.fragment("providers/_state.html", home, row=row, beside=beside, now=now)
+
+
 @blueprint.post("/<provider>/try-now")
 @access.allow("providers.edit")
 def try_now(provider: str) -> AnyResponse:
@@ -53,7 +69,7 @@ def try_now(provider: str) -> AnyResponse:
         asked = breaker.try_now(session, engine.current(), provider, now)
         audit.record(session, access.actor(), "provider.try", provider, None, now)
     if asked:
-        flash(f"Trying {name} now. Load the page again in a few seconds.", "done")
+        flash(f"Trying {name} now. Its card shows what came of it.", "done")
     else:
         flash(f"Nothing waits for {name}. The next message tries it.", "done")
     return pages.go(url_for("providers.index"))

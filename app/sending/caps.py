@@ -18,11 +18,11 @@ from sqlalchemy.orm import Session
 from app.arrays import literal
 from app.policy.facts import Cap, Class
 from app.sending.batches import Claim
+from app.sending.vocabulary import PUSH
 
 # A message may be handed over long after it was accepted (`send_at` is up to 90 days ahead): this
 # far back rows are looked at.
 LONGEST_WAIT: Final = timedelta(days=100)
-_PUSH: Final = ("ios", "android")
 
 
 def kind(column: str) -> str:
@@ -172,7 +172,7 @@ def _columns(rows: Sequence[tuple[int, int, int, str]]) -> dict[str, Any]:
 
 
 def _slot(row: Counted) -> tuple[int, str]:
-    return row.campaign_id or -row.id, "push" if row.channel in _PUSH else row.channel
+    return row.campaign_id or -row.id, "push" if row.channel in PUSH else row.channel
 
 
 def let_go(session: Session, claim: Claim) -> None:

@@ -20,10 +20,10 @@ from app.sending.engine import Engine
 from app.sending.facts import Row, Some
 from app.sending.requests import Caller, SendRequest
 from app.sending.status import REASONS
+from app.sending.vocabulary import PUSH
 
 UNKNOWN: Final = "unknown_contact"
 _NOBODY: Final = Skip(UNKNOWN)
-_PUSH: Final = ("ios", "android")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def _gates(row: Row, rules: Rules, now: datetime) -> Sequence[Gate]:
     asked = [
         gate
         for gate in trace(row.policy, rules, now)
-        if gate.name != "device" or row.channel in _PUSH
+        if gate.name != "device" or row.channel in PUSH
     ]
     if row.contact_id is not None:
         return asked

@@ -17,6 +17,7 @@ from app.arrays import literal
 from app.policy.facts import Class, Facts, Rules
 from app.sending import bare, caps
 from app.sending.batches import Claim
+from app.sending.vocabulary import PUSH
 from app.sending.withdrawals import SUPPRESSION_KIND
 
 PERSON_FIELDS: Final = (
@@ -151,7 +152,6 @@ _GROUPS: Final = """
     from unnest(cast(%(topics)s as bigint[]), cast(%(campaigns)s as bigint[])) v(topic, campaign)
     join topic t on t.id = v.topic left join campaign c on c.id = v.campaign
 """
-_PUSH: Final = ("ios", "android")
 _PERSON: Final = slice(14, 24)
 _PERSON_NAMES: Final = (*PERSON_FIELDS, "attributes", "tags")
 
@@ -200,7 +200,7 @@ def _statement(channel: str, rules: Rules) -> str:
     """Only the tables that matter are joined: planning is a fifth of what this query costs."""
     counted = rules.cap is not None
     rivalled = rules.cap is not None and rules.cap.when_full == "priority"
-    push = channel in _PUSH
+    push = channel in PUSH
     return _MESSAGES.format(
         gone=_GONE if push else "false",
         device=", d.environment, d.app, d.registered_at" if push else "",

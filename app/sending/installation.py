@@ -130,6 +130,12 @@ def set_hold(session: Session, by: str, reason: str, now: datetime) -> bool:
     return True
 
 
+def hold_by_hand(session: Session, var_dir: Path, by: str, reason: str, now: datetime) -> bool:
+    """`set_hold` by a person, who may come before the first process that sends."""
+    examine(session, var_dir, now)
+    return set_hold(session, by, reason, now)
+
+
 def release(session: Session, now: datetime) -> bool:
     """This is the real one, here and now: send again. False: it was not held."""
     changed = session.execute(

@@ -19,6 +19,7 @@ from app import cache
 from app.alerts import incidents
 from app.alerts.models import Incident
 from app.audience import devices
+from app.sending.vocabulary import PUSH
 
 WINDOW: Final = timedelta(minutes=10)
 LARGEST_SHARE: Final = 0.05
@@ -114,7 +115,7 @@ def _size(session: Session, group: Group) -> int:
 
 
 def _count(session: Session, group: Group) -> int:
-    if group.channel in ("ios", "android"):
+    if group.channel in PUSH:
         return devices.alive(session, group.channel, group.app)
     column = "email" if group.channel == "email" else "phone"
     return int(

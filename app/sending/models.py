@@ -110,6 +110,11 @@ class Notification(Model):
     # A dead letter that staff decided to leave as it is.
     discarded_at: Mapped[datetime | None]
 
+    @property
+    def follows(self) -> bool:
+        """Whether it was made because the one before did not reach; no member sent it again."""
+        return self.previous_id is not None and self.origin != "console"
+
 
 class Batch(Model):
     """The unit of work and of the lease: notifications of one channel and lane.

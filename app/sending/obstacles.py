@@ -17,14 +17,8 @@ from app.policy.decide import Gate
 from app.sending import breaker, installation, queries
 from app.sending.engine import Engine
 from app.sending.models import LaneState, Notification, ProviderAccount
-from app.sending.vocabulary import provider_name
+from app.sending.vocabulary import TROUBLES, provider_name
 
-_CAUSES: Final = {
-    "failing": "keeps failing",
-    "silent": "does not answer",
-    "throttled": "asked for a pause",
-    "config": "refuses the account or its settings",
-}
 HELD: Final = "Nothing is sent: this Herald is held."
 _GATES: Final = ("installation", "queue", "campaign", "time", "provider")
 
@@ -123,5 +117,5 @@ def _provider(
 
 
 def _trouble(account: ProviderAccount) -> Obstacle:
-    cause = _CAUSES.get(account.cause or "", "is in trouble")
+    cause = TROUBLES.get(account.cause or "", "is in trouble")
     return Obstacle(f"{provider_name(account.provider)} {cause}.", account.probe_at)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.audience import lookup
 from app.audience.models import Contact, Device
 from app.sending.requests import Recipient
+from app.sending.vocabulary import PUSH
 
 Addresses = Mapping[str, Sequence[tuple[str, int | None]]]
 
@@ -49,7 +50,7 @@ def addresses_of(
     contact = session.get(Contact, contact_id)
     if contact is None or contact.erased_at is not None:
         return []
-    devices = _devices_of(session, {contact_id}) if channel in ("ios", "android") else {}
+    devices = _devices_of(session, {contact_id}) if channel in PUSH else {}
     found = _to_person(contact, devices.get(contact_id, ()))
     return found.addresses.get(channel, [])
 

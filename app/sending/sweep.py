@@ -22,6 +22,7 @@ from app.sending.facts import load
 from app.sending.retry import Silence, Tried
 from app.sending.rules import current
 from app.sending.states import Change
+from app.sending.vocabulary import PUSH
 
 DEATHS: Final = 3
 NUDGE_WHEN_EMPTY: Final = timedelta(seconds=3)
@@ -261,7 +262,6 @@ _UNKNOWN: Final = """
           or (n.send_after <= :heard and (n.provider is distinct from 'twilio' or a.asked)))
    order by n.send_after limit :limit for update of n skip locked
 """
-PUSH: Final = ("ios", "android")
 
 
 class _Talking:

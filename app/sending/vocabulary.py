@@ -28,8 +28,17 @@ OUTCOMES: Final = {
     "rejected": "refused by",
     "config_error": "refused by",
 }
+# Channels that reach a device of a person, not an address.
+PUSH: Final = ("ios", "android")
 # Channels whose provider never says that a message arrived.
-SILENT: Final = ("ios", "android")
+SILENT: Final = PUSH
+# Why a provider gets no messages for a while, after its name (`ProviderAccount.cause`).
+TROUBLES: Final = {
+    "failing": "keeps failing",
+    "silent": "does not answer",
+    "throttled": "asked for a pause",
+    "config": "refuses the account or its settings",
+}
 # A message held for one of these has been tried before.
 RETRYING: Final = ("retry", "throttled", "provider_setup")
 NOUNS: Final = {

@@ -1,5 +1,6 @@
 """Queues, dead letters, alerts and providers."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -223,6 +224,27 @@ def test_a_provider_in_trouble_says_why_and_who_steps_in(
     assert "Carries e-mail now, while SendGrid fails." in page
     trouble(carried, "smtp")
     assert "What would go this way waits. Nothing is lost." in developer.get("/providers").text
+
+
+def test_the_card_of_a_provider_in_trouble_looks_again_until_it_is_well(
+    carried: Flask, developer: FlaskClient
+) -> None:
+    asks = 'hx-get="/providers/sendgrid/state"'
+    assert asks not in developer.get("/providers").text
+    trouble(carried)
+    assert asks in developer.get("/providers").text
+    state = developer.get("/providers/sendgrid/state", headers={"HX-Request": "true"}).text
+    assert asks in state
+    assert "It keeps failing." in state
+    assert re.search(r'id="state-smtp"[^>]*hx-swap-oob="morph"', state)
+    assert "Carries e-mail now, while SendGrid fails." in state
+    with carried.app_context(), transaction() as session:
+        session.delete(session.get_one(ProviderAccount, "sendgrid"))
+    state = developer.get("/providers/sendgrid/state", headers={"HX-Request": "true"}).text
+    assert "hx-get" not in state
+    assert "Steps in while SendGrid fails." in state
+    assert developer.get("/providers/sendgrid/state").headers["Location"] == "/providers"
+    assert developer.get("/providers/carrier-pigeon/state").status_code == 404
 
 
 def test_trying_now_moves_the_next_try_and_is_written_down(

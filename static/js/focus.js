@@ -10,7 +10,12 @@
   let byKey = false;
 
   const polls = (element) => element.getAttribute("hx-trigger")?.includes("every ");
-  const lost = () => !document.activeElement || document.activeElement === document.body;
+  const shown = (element) => element.checkVisibility?.() !== false;
+  // what a closing dialog hides keeps the focus until the next painting
+  const lost = () => {
+    const here = document.activeElement;
+    return !here || here === document.body || !shown(here);
+  };
 
   function placeOf(element) {
     // a dialog and a menu are gone by then: their opener's place counts
@@ -22,7 +27,7 @@
 
   function land(id, surely = true) {
     const place = id && id !== "main" && document.getElementById(id);
-    const usable = (found) => !found.disabled && found.checkVisibility?.() !== false;
+    const usable = (found) => !found.disabled && shown(found);
     const next = place && ($$("button", place).find(usable) ?? $$("a[href]", place).find(usable));
     (next || (surely && document.getElementById("main")))?.focus({ preventScroll: true });
   }

@@ -1,5 +1,6 @@
 """Long tests first, and together what shares a server: the short ones fill the gaps at the end."""
 
+import os
 from typing import Final
 
 import pytest
@@ -7,6 +8,11 @@ from xdist.scheduler import LoadFileScheduling
 
 _FIRST: Final = ("tests/browser", "tests/journeys", "tests/faults", "tests/ops")
 _SHARED: Final = "tests/browser"
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: the long tests wait most of their time."""
+    return (os.cpu_count() or 1) + 1
 
 
 class Together(LoadFileScheduling):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 
 from app.campaigns import waiting
 from app.campaigns.models import Campaign
@@ -18,7 +18,7 @@ from app.sending import beats, installation
 from app.sending.leases import LeaseKeeper
 from app.sending.requests import Recipient
 from app.settings import Settings
-from tests.support.database import fresh_database
+from tests.support.database import Database
 from tests.support.sending import House
 from workers import tasks
 from workers.process import Process
@@ -37,13 +37,15 @@ def fill(house: House) -> None:
 
 
 @pytest.fixture
-def copy(house: House, settings: Settings, worker_id: str, tmp_path: Path) -> Iterator[House]:
+def copy(
+    house: House, settings: Settings, database: Database, worker_id: str, tmp_path: Path
+) -> Iterator[House]:
     """The house once more, on a copy of its database that was made while it stood still."""
     fill(house)
     installation.begin(settings)
     db.engine.dispose()
     name = f"copy_{worker_id}_{tmp_path.name}"[:60].lower()
-    url = fresh_database(name, template=str(make_url(settings.database_url).database))
+    url = database.copied(name)
     again = create_app(replace(settings, database_url=url, var_dir=tmp_path))
     again.testing = True
     with again.app_context():

@@ -18,22 +18,39 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._kept: psycopg.Connection | None = None
         self._tables = self._names()
         self._seeded = self._used()
         self._keep_seeds()
 
     def clean(self) -> None:
         """Back to the state after the migrations. Only tables that hold rows are touched."""
-        with self.connect() as connection:
-            connection.execute("SET lock_timeout = '10s'")
-            connection.execute("SET session_replication_role = replica")
-            for name in self._used():
-                connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(name)))
-            for name in self._seeded:
-                table = sql.Identifier(name)
-                kept = sql.Identifier("seed", name)
-                command = sql.SQL("INSERT INTO {} OVERRIDING SYSTEM VALUE SELECT * FROM {}")
-                connection.execute(command.format(table, kept))
+        for name in self._used():
+            self._cleaner().execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(name)))
+        for name in self._seeded:
+            table = sql.Identifier(name)
+            kept = sql.Identifier("seed", name)
+            command = sql.SQL("INSERT INTO {} OVERRIDING SYSTEM VALUE SELECT * FROM {}")
+            self._cleaner().execute(command.format(table, kept))
+
+    def _cleaner(self) -> psycopg.Connection:
+        """A connection that is kept from test to test: it knows its statements by heart."""
+        if self._kept is None:
+            self._kept = psycopg.connect(_plain(self.url), autocommit=True)
+            self._kept.execute("SET lock_timeout = '10s'")
+            self._kept.execute("SET session_replication_role = replica")
+        return self._kept
+
+    def rest(self) -> None:
+        """Nobody of ours is connected."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
+    def copied(self, name: str) -> str:
+        """Copy it as it is now, with nobody connected; returns the URL of the copy."""
+        self.rest()
+        return fresh_database(name, template=str(make_url(self.url).database))
 
     @contextmanager
     def connect(self) -> Iterator[psycopg.Connection]:
@@ -42,28 +59,25 @@ class Database:
             yield connection
 
     def _names(self) -> list[str]:
-        with self.connect() as connection:
-            rows = connection.execute(
-                "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-                " AND relkind IN ('r', 'p') AND NOT relispartition"
-                " AND relname <> 'alembic_version' ORDER BY relname"
-            )
-            return [row[0] for row in rows]
+        rows = self._cleaner().execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            " AND relkind IN ('r', 'p') AND NOT relispartition"
+            " AND relname <> 'alembic_version' ORDER BY relname"
+        )
+        return [row[0] for row in rows]
 
     def _used(self) -> list[str]:
         question = sql.SQL("SELECT {}, EXISTS (SELECT FROM {})")
         parts = [question.format(sql.Literal(n), sql.Identifier(n)) for n in self._tables]
-        with self.connect() as connection:
-            rows = connection.execute(sql.SQL(" UNION ALL ").join(parts))
-            return [name for name, used in rows if used]
+        rows = self._cleaner().execute(sql.SQL(" UNION ALL ").join(parts))
+        return [name for name, used in rows if used]
 
     def _keep_seeds(self) -> None:
-        with self.connect() as connection:
-            connection.execute("CREATE SCHEMA seed")
-            for name in self._seeded:
-                command = sql.SQL("CREATE TABLE {} AS TABLE {}")
-                kept, table = sql.Identifier("seed", name), sql.Identifier(name)
-                connection.execute(command.format(kept, table))
+        self._cleaner().execute("CREATE SCHEMA seed")
+        for name in self._seeded:
+            command = sql.SQL("CREATE TABLE {} AS TABLE {}")
+            kept, table = sql.Identifier("seed", name), sql.Identifier(name)
+            self._cleaner().execute(command.format(kept, table))
 
 
 def _plain(url: str | URL) -> str:
@@ -80,10 +94,13 @@ def fresh_database(name: str, template: str = "template0") -> str:
 
 
 @pytest.fixture(scope="session")
-def own_database(worker_id: str) -> Database:
+def own_database(worker_id: str) -> Iterator[Database]:
     """This worker's database, made once."""
     migrated = make_url(os.environ[TEMPLATE_URL]).database
-    return Database(fresh_database(f"test_{worker_id}", template=str(migrated)))
+    url = fresh_database(f"test_{worker_id}", template=str(migrated))
+    found = Database(url)
+    yield found
+    found.rest()
 
 
 @pytest.fixture(scope="session")

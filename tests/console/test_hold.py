@@ -88,20 +88,21 @@ def test_an_owner_discards_what_waits(held: Flask, signed_in: SignIn) -> None:
     assert "installation.discard" in actions(held)
 
 
-def test_an_owner_holds_everything_with_a_word_why(app: Flask, signed_in: SignIn) -> None:
+def test_an_owner_stops_all_sending_with_a_word_why(app: Flask, signed_in: SignIn) -> None:
     owner = signed_in("owner")
-    assert 'href="/hold"' in owner.get("/queues").text
+    assert "Stop all sending" in owner.get("/queues").text
     assert 'action="/hold"' in owner.get("/hold").text
     answer = owner.post("/hold", data={"reason": "Wrong <prices>"}, follow_redirects=True)
     assert re.search(r"Wrong &lt;prices&gt;\. Held by Owner\.", answer.text)
     assert "If the original still runs" not in answer.text
     assert is_held(app)
+    assert "Stop all sending" not in owner.get("/queues").text
     assert owner.post("/hold", data={"reason": "Again"}).status_code == 409
     assert actions(app).count("installation.hold") == 1
 
 
 @pytest.mark.parametrize("role", ["viewer", "marketer", "support", "developer"])
-def test_nobody_but_an_owner_holds_everything(app: Flask, signed_in: SignIn, role: str) -> None:
+def test_nobody_but_an_owner_stops_all_sending(app: Flask, signed_in: SignIn, role: str) -> None:
     member = signed_in(role)
     assert 'action="/hold"' not in member.get("/hold").text
     assert member.post("/hold").status_code == 403

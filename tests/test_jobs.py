@@ -1,15 +1,13 @@
 """Asking for background work: after the commit, once where once is enough, and never in the way."""
 
-from dataclasses import replace
-
 import redis
 from flask import Flask
 from sqlalchemy import text
 
 from app import jobs
-from app.db import db, transaction
-from app.factory import create_app
+from app.db import transaction
 from app.settings import Settings
+from tests.support.application import NO_REDIS, another
 
 ACTOR = "apply_receipts"
 
@@ -60,10 +58,7 @@ def test_work_that_was_rolled_back_asks_for_nothing(app: Flask) -> None:
 
 
 def test_a_queue_that_is_away_does_not_disturb_the_work(app: Flask, settings: Settings) -> None:
-    alone = create_app(replace(settings, redis_url="redis://127.0.0.1:1/0"))
-    with alone.app_context():
+    with another(settings, redis_url=NO_REDIS) as alone, alone.app_context():
         ask()
         jobs.begun(ACTOR)
         assert jobs.waiting(jobs.BACKGROUND) is None
-        db.session.remove()
-        db.engine.dispose()

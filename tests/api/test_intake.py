@@ -10,8 +10,8 @@ from sqlalchemy import text
 from app.api import intake
 from app.db import transaction
 from app.errors import Invalid
-from app.factory import create_app
 from app.sending.requests import Accepted, Caller, Recipient, SendRequest
+from tests.support.application import NO_DATABASE, another
 from tests.support.members import ApiClient
 
 pytestmark = pytest.mark.usefixtures("shop")
@@ -86,9 +86,7 @@ def test_without_the_database_a_send_is_refused_for_a_while(api: ApiClient, app:
     headers = {"Authorization": f"Bearer {api.secret}"}
     body = {"template": "order-shipped", "to": {"email": "a@example.com"}, "data": DATA}
     assert api.call("POST", "/notifications", body).status_code == 202
-    told = replace(
-        app.config["HERALD"], database_url="postgresql+psycopg://nobody@127.0.0.1:9/nothing"
-    )
-    away = create_app(told).test_client(use_cookies=False)
-    answer = away.post("/api/v1/notifications", json=body, headers=headers)
+    with another(app.config["HERALD"], database_url=NO_DATABASE) as away:
+        client = away.test_client(use_cookies=False)
+        answer = client.post("/api/v1/notifications", json=body, headers=headers)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")

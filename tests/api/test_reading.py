@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
@@ -15,9 +14,9 @@ from sqlalchemy import select
 from app.accounts import api_keys, key_cache
 from app.accounts.models import ApiKey
 from app.api import routes
-from app.db import db, transaction
-from app.factory import create_app
+from app.db import transaction
 from app.settings import Settings
+from tests.support.application import NO_DATABASE, NO_REDIS, another
 from tests.support.members import ApiClient
 
 SEND = "/api/v1/notifications"
@@ -190,35 +189,34 @@ def test_a_request_id_is_taken_over_or_made(api: ApiClient, given: str, kept: bo
 
 
 def test_the_quota_is_on_every_answer_and_refuses_beyond(settings: Settings, app: Flask) -> None:
-    small = create_app(replace(settings, api_rate=3))
-    with small.app_context(), transaction() as session:
-        _, secret = api_keys.create_key(session, "few", ["read"], False, None, datetime.now(UTC))
-    caller = ApiClient(small.test_client(), secret)
-    answers = [caller.call("GET", "/notifications") for _ in range(4)]
+    with another(settings, api_rate=3) as small:
+        caller = reader(small)
+        answers = [caller.call("GET", "/notifications") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     left = [answer.headers["RateLimit"].partition("r=")[2][0] for answer in answers]
     assert left == ["2", "1", "0", "0"]
     assert answers[0].headers["RateLimit-Policy"] == '"minute";q=3;w=60'
     assert 1 <= int(answers[3].headers["Retry-After"]) <= 60
-    with small.app_context():
-        db.engine.dispose()
 
 
 def test_without_redis_calls_are_still_taken(settings: Settings, app: Flask) -> None:
-    alone = create_app(replace(settings, redis_url="redis://127.0.0.1:1/0", api_rate=3))
-    with alone.app_context(), transaction() as session:
+    with another(settings, redis_url=NO_REDIS, api_rate=3) as alone:
+        caller = reader(alone)
+        assert {caller.call("GET", "/notifications").status_code for _ in range(5)} == {200}
+
+
+def reader(app: Flask) -> ApiClient:
+    """A caller with a key that may read."""
+    with app.app_context(), transaction() as session:
         _, secret = api_keys.create_key(session, "few", ["read"], False, None, datetime.now(UTC))
-    caller = ApiClient(alone.test_client(), secret)
-    assert {caller.call("GET", "/notifications").status_code for _ in range(5)} == {200}
-    with alone.app_context():
-        db.engine.dispose()
+    return ApiClient(app.test_client(), secret)
 
 
 def test_without_the_database_callers_are_told_to_come_back(settings: Settings) -> None:
-    alone = create_app(replace(settings, database_url="postgresql+psycopg://x@127.0.0.1:1/x"))
-    answer = ApiClient(alone.test_client(), "hk_live_a").call("GET", "/notifications")
+    with another(settings, database_url=NO_DATABASE) as alone:
+        answer = ApiClient(alone.test_client(), "hk_live_a").call("GET", "/notifications")
+        page = alone.test_client().get("/signin")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-    page = alone.test_client().get("/signin")
     assert (page.status_code, page.mimetype) == (503, "text/html")
 
 

@@ -1,22 +1,18 @@
 """Herald answers only to its own names."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from flask import Flask
 
-from app.db import db
-from app.factory import create_app
+from tests.support.application import another
 
 
 @pytest.fixture
 def named(app: Flask) -> Iterator[Flask]:
     """The application as it runs behind one name."""
-    made = create_app(replace(app.config["HERALD"], trusted_hosts=("herald.example.com",)))
-    yield made
-    with made.app_context():
-        db.engine.dispose()
+    with another(app.config["HERALD"], trusted_hosts=("herald.example.com",)) as made:
+        yield made
 
 
 @pytest.mark.parametrize("path", ["/", "/signin", "/nowhere", "/api/v1/notifications", "/metrics"])

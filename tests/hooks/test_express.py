@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,10 +11,10 @@ from sqlalchemy import text
 from werkzeug.test import Client, TestResponse
 
 from app.express import Express
-from app.factory import create_app
 from app.tracking.tokens import Tokens
 from tests.hooks.test_engagement import AGENT, sent, stored
 from tests.hooks.test_webhooks import STATUS, sign
+from tests.support.application import NO_DATABASE, another
 from tests.support.messages import World
 
 Flush = Callable[[], None]
@@ -167,18 +166,17 @@ def test_only_the_names_we_answer_to_are_answered(
     app: Flask, world: World, signers: Tokens
 ) -> None:
     picture, _ = paths(world, signers)
-    named = create_app(replace(app.config["HERALD"], trusted_hosts=("mail.example.com",)))
-    assert short_way(named).get(picture, base_url="http://mail.example.com").status_code == 200
-    with pytest.raises(AssertionError, match="Flask was asked"):
-        short_way(named).get(picture, base_url="http://evil.example")
+    with another(app.config["HERALD"], trusted_hosts=("mail.example.com",)) as named:
+        way = short_way(named)
+        assert way.get(picture, base_url="http://mail.example.com").status_code == 200
+        with pytest.raises(AssertionError, match="Flask was asked"):
+            way.get(picture, base_url="http://evil.example")
 
 
 def test_without_the_database_a_click_is_refused_for_a_while(
     app: Flask, world: World, signers: Tokens
 ) -> None:
     _, link = paths(world, signers)
-    away = create_app(
-        replace(app.config["HERALD"], database_url="postgresql+psycopg://nobody@127.0.0.1:9/none")
-    )
-    answer = away.test_client(use_cookies=False).get(link, headers=AGENT)
+    with another(app.config["HERALD"], database_url=NO_DATABASE) as away:
+        answer = away.test_client(use_cookies=False).get(link, headers=AGENT)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")

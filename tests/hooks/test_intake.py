@@ -4,18 +4,17 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from app.factory import create_app
 from app.hooks.intake import Intake, NotKept
 from app.tracking.receipts import Post
 from tests.hooks.conftest import SendGridKey
 from tests.hooks.test_webhooks import STATUS, kept, post_events, post_form, sign
+from tests.support.application import NO_DATABASE, another
 from tests.support.messages import World
 
 
@@ -159,9 +158,6 @@ def test_threads_of_the_server_share_a_transaction(
 def test_without_the_database_a_post_is_refused_for_a_while(
     app: Flask, sendgrid_keys: list[SendGridKey]
 ) -> None:
-    told = replace(
-        app.config["HERALD"], database_url="postgresql+psycopg://nobody@127.0.0.1:9/nothing"
-    )
-    away = create_app(told)
-    answer = post_events(away.test_client(use_cookies=False), sendgrid_keys[0], [])
+    with another(app.config["HERALD"], database_url=NO_DATABASE) as away:
+        answer = post_events(away.test_client(use_cookies=False), sendgrid_keys[0], [])
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")

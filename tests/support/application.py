@@ -1,7 +1,10 @@
 """The application on this worker's database and Valkey, a client for it, and a session."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -18,6 +21,8 @@ from app.settings import Settings
 from tests.support.database import Database
 
 PUBLIC_URL = "http://herald.test"
+NO_DATABASE = "postgresql+psycopg://nobody@127.0.0.1:9/none"
+NO_REDIS = "redis://127.0.0.1:1/0"
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +51,18 @@ def built_app(settings: Settings) -> Iterator[Flask]:
     app.testing = True
     yield app
     with app.app_context():
+        db.engine.dispose()
+
+
+@contextmanager
+def another(settings: Settings, **changed: Any) -> Iterator[Flask]:
+    """One more application, with some settings changed; its connections end with it."""
+    from app.factory import create_app
+
+    made = create_app(replace(settings, **changed))
+    yield made
+    with made.app_context():
+        db.session.remove()
         db.engine.dispose()
 
 

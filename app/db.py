@@ -5,6 +5,7 @@ the command line, `sending.deliver`). Domain functions take the session and neve
 must wait for the commit (queue messages, cache invalidation) is registered with `after_commit`.
 """
 
+import random
 import re
 import select
 import time
@@ -12,14 +13,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import psycopg
 import structlog
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.exc import InterfaceError, InvalidatePoolError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column, registry
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -53,6 +55,9 @@ Ref = Annotated[int, mapped_column(BigInteger)]
 db = SQLAlchemy(model_class=Model, session_options={"expire_on_commit": False})
 
 log = structlog.get_logger(__name__)
+# The database's trouble, not that of what was asked of it: it is away, busy, or had to choose.
+TROUBLE: Final = (OperationalError, InterfaceError, PoolTimeout)
+Answer = TypeVar("Answer")
 _AFTER_COMMIT = "herald_after_commit"
 _ASKED = "herald_asked"
 _TRUSTED_SECONDS = 5.0
@@ -112,6 +117,23 @@ def transaction() -> Iterator[Session]:
         session.close()
     for action in waiting:
         _do(action)
+
+
+def patiently(work: Callable[[], Answer], seconds: float) -> Answer:
+    """Do `work`, a transaction of its own, again while the database is in trouble, for so long.
+
+    Also when two transactions wait for each other: PostgreSQL ends one of them.
+    """
+    ends, pause = time.monotonic() + seconds, 0.05
+    while True:
+        try:
+            return work()
+        except TROUBLE as error:
+            if time.monotonic() + pause > ends:
+                raise
+            log.warning("database_trouble", error=type(error).__name__, again_in_s=pause)
+        time.sleep(pause * (0.5 + random.random()))  # noqa: S311 - not a secret
+        pause = min(2 * pause, 2.0)
 
 
 def _do(action: Callable[[], None]) -> None:

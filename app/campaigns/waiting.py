@@ -9,8 +9,9 @@ from sqlalchemy import Row, select, text
 from sqlalchemy.orm import Session
 
 from app import jobs
+from app.campaigns import lateness
 from app.campaigns.models import Campaign
-from app.sending import installation, states
+from app.sending import installation, pace, states
 from app.sending.states import Change
 
 LISTED: Final = 50
@@ -139,27 +140,33 @@ def discard_some(session: Session, now: datetime) -> bool:
     return False
 
 
+# Rows that somebody else is just writing count as they were.
 _IN_HAND: Final = """
 select exists (select from batch where state in ('pending', 'claimed', 'dispatching')
                                    and accepted_from <= :until)
+    or exists (select from notification where status = 'held' and accepted_at <= :until)
+    or exists (select from notification
+                where status = 'unknown' and send_after is not null and accepted_at <= :until)
 """
 
 
 def _stop_campaigns(session: Session, now: datetime) -> None:
+    for campaign in session.scalars(select(Campaign).where(Campaign.late_since.is_not(None))):
+        lateness.decided(session, campaign, now)
+    session.flush()
     session.execute(
-        text(
-            "update campaign set status = 'draft', late_since = null, updated_at = :now "
-            "where status = 'scheduled'"
-        ),
+        text("update campaign set status = 'draft', updated_at = :now where status = 'scheduled'"),
         {"now": now},
     )
-    session.execute(
+    stopped = session.scalars(
         text(
             "update campaign set status = 'cancelled', updated_at = :now, finished_at = :now "
-            "where status = any(:running)"
+            "where status = any(:running) returning id"
         ),
         {"now": now, "running": list(RUNNING)},
-    )
+    ).all()
+    for campaign_id in stopped:
+        pace.limit(session, pace.of_campaign(campaign_id), None)
 
 
 def _discard_batches(session: Session, until: datetime, now: datetime) -> int:

@@ -7,20 +7,17 @@ under it, which would double a message, so a second departure is refused (`_Slot
 """
 
 import contextlib
-import os
 import select
-import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-import certifi
 import pycurl
 
 from app.channels.base import CALL_SECONDS, CONNECT_SECONDS, MayBegin, always
+from app.channels.sockets import action_of, ca_bundle, has_ended
 
 RESPONSE_LIMIT: Final = 64 * 1024  # bytes; providers answer with less than two kilobytes
 # In the air where answers come at once: libcurl looks at every stream when one moves.
@@ -143,7 +140,7 @@ class Engine:
                 if self._closing or time.monotonic() >= starting_ends:
                     break
                 if may_begin(following):
-                    self._start(following, requests[following])
+                    self._start(following, requests[following], may_begin)
                 else:
                     on_response(following, _NOT_STARTED)
                 following += 1
@@ -173,9 +170,9 @@ class Engine:
         elif self._most > FEW_AT_ONCE:
             self._most -= 1
 
-    def _start(self, index: int, request: Request) -> None:
+    def _start(self, index: int, request: Request, may_begin: MayBegin) -> None:
         slot = self._idle.pop() if self._idle else self._new_slot(request.url)
-        slot.prepare(index, request, self._standing)
+        slot.prepare(index, request, self._standing, may_begin)
         self._busy[slot.handle] = slot
         self._multi.add_handle(slot.handle)
 
@@ -188,7 +185,7 @@ class Engine:
         for descriptor, happened in self._poll.poll(pause):
             if happened & (select.POLLERR | select.POLLHUP):
                 self._breaks.count += 1
-            self._multi.socket_action(descriptor, _action(happened))
+            self._multi.socket_action(descriptor, action_of(happened))
         if self._timer_at is not None and time.monotonic() >= self._timer_at:
             self._timer_at = None
             self._multi.socket_action(_TIMERS_DUE, 0)
@@ -212,7 +209,8 @@ class Engine:
             self._warm = True
         elif self._options.http2 and not self._busy:
             self._warm = False
-        if error == pycurl.E_OPERATION_TIMEDOUT or (error and not response.departed):
+        unreachable = error and response.begun and not response.departed
+        if error == pycurl.E_OPERATION_TIMEDOUT or unreachable:
             self._closing = True  # silent or unreachable: do not make the others wait for it
         if on_response(slot.index, response):
             self._closing = True
@@ -229,7 +227,7 @@ class Engine:
 
     def _on_socket(self, event: int, descriptor: int, _multi: Any, _data: Any) -> None:
         if event == pycurl.POLL_REMOVE:
-            if self._options.http2 and _has_ended(descriptor):  # asked about streams only
+            if self._options.http2 and has_ended(descriptor):  # asked about streams only
                 self._breaks.count += 1
             with contextlib.suppress(KeyError):
                 self._poll.unregister(descriptor)
@@ -282,9 +280,11 @@ class _Slot:
         "_headers",
         "_http2",
         "_lines",
+        "_may_begin",
         "_posts",
         "_refusals",
         "_url",
+        "_withdrawn",
         "handle",
         "index",
     )
@@ -298,6 +298,8 @@ class _Slot:
         self._posts: bool | None = None
         self._breaks = breaks
         self._breaks_before = self._departures = self._refusals = 0
+        self._may_begin: MayBegin = always
+        self._withdrawn = False
         self._began = 0.0
         self._body: list[bytes] = []
         self._lines: list[bytes] = []
@@ -305,7 +307,9 @@ class _Slot:
         handle.setopt(pycurl.HEADERFUNCTION, self._lines.append)
         handle.setopt(pycurl.PREREQFUNCTION, self._departs)
 
-    def prepare(self, index: int, request: Request, standing: list[str]) -> None:
+    def prepare(
+        self, index: int, request: Request, standing: list[str], may_begin: MayBegin
+    ) -> None:
         """Load a request; what has not changed since the last one is left alone."""
         headers = standing if request.headers is None else request.headers
         posts = request.body is not None
@@ -320,14 +324,17 @@ class _Slot:
         if headers is not self._headers:
             self.handle.setopt(pycurl.HTTPHEADER, headers)
             self._headers = headers
-        self.index = index
+        self.index, self._may_begin = index, may_begin
         self._departures = self._refusals = 0
+        self._withdrawn = False
         self._body.clear()
         self._lines.clear()
         self._began = time.monotonic()
 
     def response(self, error: int, message: str) -> Response:
         """What came of it. A status with a cut-off body is kept: an error status is still a no."""
+        if self._withdrawn:
+            return _NOT_STARTED
         return Response(
             self.handle.getinfo(pycurl.RESPONSE_CODE),
             b"".join(self._body),
@@ -340,12 +347,16 @@ class _Slot:
         )
 
     def _departs(self, *_addresses: object) -> int:
-        """Asked by libcurl when connected, just before bytes leave. Once per request only.
+        """Asked by libcurl when connected, just before bytes leave. Once per request only, and only
+        what still may: to connect, or to wait for a stream, can have taken seconds.
 
         The exception is an HTTP/2 stream that the peer refused unprocessed (RFC 9113 §8.7; also
         those above a GOAWAY's last stream): libcurl asks again and no connection has broken. It
         may leave once more, so that a provider's GOAWAY goes unnoticed.
         """
+        if not self._departures and not self._may_begin(self.index):
+            self._withdrawn = True
+            return int(pycurl.PREREQFUNC_ABORT)
         if self._departures:
             if not self._http2 or self._breaks.count != self._breaks_before:
                 return int(pycurl.PREREQFUNC_ABORT)
@@ -357,15 +368,6 @@ class _Slot:
         return int(pycurl.PREREQFUNC_OK)
 
 
-def ca_bundle() -> str:
-    """The authorities to trust: SSL_CERT_FILE, the system's, or the bundled list."""
-    system = ssl.get_default_verify_paths().openssl_cafile
-    for path in (os.environ.get("SSL_CERT_FILE", ""), system):
-        if path and Path(path).exists():
-            return path
-    return certifi.where()
-
-
 def _http_version(http2: bool, url: str) -> int:
     """HTTP/2 by ALPN under TLS; in clear by prior knowledge, for sandboxes."""
     if not http2:
@@ -373,27 +375,3 @@ def _http_version(http2: bool, url: str) -> int:
     if url.startswith("https:"):
         return int(pycurl.CURL_HTTP_VERSION_2TLS)
     return int(pycurl.CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE)
-
-
-def _has_ended(descriptor: int) -> bool:
-    """Whether the other side has ended this connection, in whatever way.
-
-    Asked when libcurl lets go of a socket: a reset that arrives between our poll and libcurl's read
-    is seen by nobody else, and libcurl would send the streams in the air once more.
-    """
-    read_end = getattr(select, "POLLRDHUP", 0)  # Linux has a name of its own for it
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN | read_end)
-    ended = select.POLLERR | select.POLLHUP | select.POLLNVAL | read_end
-    return any(happened & ended for _, happened in poll.poll(0))
-
-
-def _action(happened: int) -> int:
-    action = 0
-    if happened & (select.POLLIN | select.POLLHUP | select.POLLERR):
-        action |= pycurl.CSELECT_IN
-    if happened & select.POLLOUT:
-        action |= pycurl.CSELECT_OUT
-    if happened & select.POLLERR:
-        action |= pycurl.CSELECT_ERR
-    return action

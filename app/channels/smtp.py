@@ -33,6 +33,7 @@ from app.channels.smtp_session import (
     Refused,
     Server,
     Session,
+    Unwanted,
 )
 
 MESSAGES_PER_SESSION: Final = 100
@@ -192,7 +193,7 @@ class _Sending:
                 continue
             began = time.monotonic()
             try:
-                session, result = self._one(self._messages[place], session)
+                session, result = self._one(place, session)
             except Exception:
                 report(place, smtp_replies.no_answer())
                 raise
@@ -207,8 +208,9 @@ class _Sending:
         if session is not None:
             self._idle.append(session)
 
-    def _one(self, message: EmailMessage, session: Session | None) -> tuple[Session | None, Result]:
+    def _one(self, place: int, session: Session | None) -> tuple[Session | None, Result]:
         """The session to go on with, and the result."""
+        message = self._messages[place]
         if self._inspector.break_out(message):
             return session, headers.refused()
         try:
@@ -219,7 +221,7 @@ class _Sending:
         if kept is not None:
             began = time.monotonic()
             try:
-                return self._deliver(kept, message, content)
+                return self._deliver(kept, place, content)
             except _Gone:  # nothing of the message was taken: a fresh session may still do
                 if time.monotonic() - began > SILENT_SECONDS:
                     return None, smtp_replies.broken_off()
@@ -227,21 +229,24 @@ class _Sending:
         if isinstance(fresh, Result):
             return None, fresh
         try:
-            return self._deliver(fresh, message, content)
+            return self._deliver(fresh, place, content)
         except _Gone:
             return None, smtp_replies.broken_off()
 
     def _deliver(
-        self, session: Session, message: EmailMessage, content: bytes
+        self, session: Session, place: int, content: bytes
     ) -> tuple[Session | None, Result]:
         """As _one. Raises _Gone when the session ended and the message was not taken."""
+        message = self._messages[place]
         sender = f"bounce+{message.ref}@{mime.domain_of(message.from_email)}"
         recipient = mime.mailbox(message.to)
         if session.needs_utf8(sender, recipient):
             detail = "The mail server cannot take an address with these letters."
             return session, Result(Outcome.REJECTED, None, "smtputf8", detail)
         try:
-            reply = session.deliver(sender, recipient, content)
+            reply = session.deliver(sender, recipient, content, lambda: self._wanted(place))
+        except Unwanted:
+            return None, exchange.not_attempted()
         except Refused as refused:
             now, attempt = self._now(), message.attempt
             result = smtp_replies.judge(refused.stage, refused.reply, now, attempt)

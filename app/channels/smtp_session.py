@@ -10,12 +10,13 @@ import select
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from app.channels.base import CONNECT_SECONDS
-from app.channels.curl import ca_bundle
 from app.channels.smtp_replies import Reply, Stage
+from app.channels.sockets import ca_bundle
 
 COMMAND_SECONDS: Final = 30.0
 END_SECONDS: Final = 60.0  # the wait after the final dot
@@ -52,6 +53,10 @@ class Broken(Exception):
         self.at_end = at_end
 
 
+class Unwanted(Exception):
+    """Nobody wants the message to go any more; it has not gone."""
+
+
 class Session:
     """An open, logged-in session. One owner at a time."""
 
@@ -79,12 +84,19 @@ class Session:
             self._socket.close()
             raise
 
-    def deliver(self, sender: str, recipient: str, content: bytes) -> Reply:
-        """Hand over one message that ends in its dot; the reply. Raises Refused or Broken.
+    def deliver(
+        self, sender: str, recipient: str, content: bytes, wanted: Callable[[], bool]
+    ) -> Reply:
+        """Hand over one message that ends in its dot; the reply. Raises Refused, Broken, or
+        Unwanted when the server took so long that nobody wants it to have the message any more.
 
-        Both mean the message was certainly not accepted, except Broken with `at_end`.
+        All mean the message was certainly not accepted, except Broken with `at_end`. After
+        Unwanted the session is closed.
         """
         self._envelope(sender, recipient, len(content))
+        if not wanted():
+            self._drop()  # a QUIT would be taken for the message
+            raise Unwanted
         self._deadline = time.monotonic() + self._end_s
         self._write(content)  # breaks before the final dot is out, or not at all
         try:
@@ -118,6 +130,9 @@ class Session:
         with contextlib.suppress(OSError, ValueError):
             self._socket.settimeout(0.2)
             self._socket.sendall(b"QUIT\r\n")
+        self._drop()
+
+    def _drop(self) -> None:
         with contextlib.suppress(OSError):
             self._socket.close()
 

@@ -84,7 +84,9 @@ def tell(session: Session, answered: Sequence[Answered], now: datetime) -> None:
     concerned = [one for one in answered if one.answer.result.concern is not None]
     if not concerned:
         return
-    for (words, title, detail, cause), number in Counter(_worded(concerned)).items():
+    told = Counter(_worded(concerned))
+    for words, title, detail, cause in sorted(told, key=lambda one: one[3]):  # as everybody does
+        number = told[words, title, detail, cause]
         facts = {"messages": number}
         incidents.open_or_count(
             session, cause, title, detail, facts, now, severity=words.severity, count=number
@@ -93,7 +95,7 @@ def tell(session: Session, answered: Sequence[Answered], now: datetime) -> None:
     for row, answer in concerned:
         if answer.result.concern is Concern.POLICY:
             refusing.setdefault(answer.provider, Counter())[domains.of(row.address)] += 1
-    for provider, counted in refusing.items():
+    for provider, counted in sorted(refusing.items()):
         domains.refused(session, provider, counted, now)
     if any(one.answer.result.concern is Concern.MISMATCH for one in concerned):
         _mismatch(session, now)

@@ -29,7 +29,7 @@ def cancel(session: Session, notification_id: int, now: datetime) -> None:
         raise NotFound("There is no such message.")
     if current == "cancelled":
         return
-    if current not in ("queued", "held") or in_flight:
+    if current not in ("queued", "held") or in_flight or _has_begun(session, notification_id):
         raise Conflict(f"The message can no longer be cancelled: it is {_WORDS[current]}.")
     states.move(session, [Change(notification_id, "cancelled", "cancelled", now)], now)
 
@@ -44,6 +44,30 @@ def _lock_batch(session: Session, notification_id: int) -> bool:
         {"id": notification_id},
     ).all()
     return any(state != "pending" for state in states_found)
+
+
+def _has_begun(session: Session, notification_id: int) -> bool:
+    """The same once its row is ours: meanwhile it may have come into a batch of its own.
+
+    A batch that somebody holds counts: we would wait for each other.
+    """
+    open_, free = session.execute(
+        text(
+            """
+            with found as (
+              select id, state from batch where state in ('pending', 'claimed', 'dispatching')
+                 and ids @> array[cast(:id as bigint)]
+            ), locked as (
+              select b.state from batch b where b.id in (select id from found)
+                 for update skip locked
+            )
+            select (select count(*) from found),
+                   (select count(*) from locked where state = 'pending')
+            """
+        ),
+        {"id": notification_id},
+    ).one()
+    return bool(open_ != free)
 
 
 _WORDS: Final = {

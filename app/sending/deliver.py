@@ -18,13 +18,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from app import clock
 from app.channels.base import Outcome, Result
-from app.db import each_by_itself, transaction
+from app.db import TROUBLE, each_by_itself, patiently, transaction
 from app.sending import (
     attempts,
     batches,
@@ -44,6 +42,7 @@ from app.sending.breaker import Way
 from app.sending.engine import Engine
 from app.sending.facts import Row
 from app.sending.gate import Gate
+from app.sending.health import Trip
 from app.sending.leases import LOOK_SECONDS, LeaseKeeper
 from app.sending.lost import Lost
 from app.sending.planning import Plan
@@ -51,8 +50,9 @@ from app.sending.planning import Plan
 CHECKPOINT_SECONDS: Final = 0.2
 # One call may answer for hundreds of messages: they were answered at the same moment.
 SAME_MOMENT_SECONDS: Final = 0.001
-# The database's trouble, not the batch's.
-_DATABASE: Final = (OperationalError, InterfaceError, PoolTimeout)
+# Answers are kept in memory so long for a database that is away or in somebody else's hands. After
+# that the lease is about to run out.
+FINISH_SECONDS: Final = 25.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +75,25 @@ def deliver(engine: Engine, leases: LeaseKeeper, batch_id: int) -> bool:
     with leases.keep(claim, taken.way.provider, taken.gate, answers.lost):
         if plan.messages:
             answers.collect()
-        with transaction() as session:
-            now = clock.now()
-            if not batches.finish(session, claim, now):
-                return False
-            attempts.write(session, claim, answers.unwritten(), alone=True)
-            rest = answers.lost.without_shown(answers.all)
-            outcomes.record(session, engine, claim, plan.rows, rest, plan.settled, now)
-            outcomes.fall_back(session, plan.unsent, now)
-            if plan.holds:
-                caps.let_go(session, claim)
-            _put_back(session, claim, answers.left, now)
-            _report_health(session, engine, taken, answers, now)
+        trip = None if claim.test else engine.health.heard(taken.way.provider, answers.results)
+        return patiently(lambda: _record(engine, taken, answers, trip), FINISH_SECONDS)
+
+
+def _record(engine: Engine, taken: Taken, answers: "_Answers", trip: Trip | None) -> bool:
+    """The final state of every row, in one transaction; False when the batch is ours no more."""
+    claim, plan = taken.claim, taken.plan
+    with transaction() as session:
+        now = clock.now()
+        if not batches.finish(session, claim, now):
+            return False
+        attempts.write(session, claim, answers.unwritten(), alone=True)
+        rest = answers.lost.without_shown(answers.all)
+        outcomes.record(session, engine, claim, plan.rows, rest, plan.settled, now)
+        outcomes.fall_back(session, plan.unsent, now)
+        if plan.holds:
+            caps.let_go(session, claim)
+        _put_back(session, claim, answers.left, now)
+        _report_health(session, engine, taken, answers.results, trip, now)
     return True
 
 
@@ -103,7 +110,7 @@ def _take(engine: Engine, leases: LeaseKeeper, batch_id: int) -> Taken | None:
     try:
         with leases.keep(claim, way.provider, Gate([])), transaction() as session:
             return _prepare(session, engine, claim, way)
-    except _DATABASE:
+    except TROUBLE:
         _give_back(claim)
         raise
 
@@ -146,7 +153,7 @@ def _claim_in_turn(
 
 def _give_back(claim: Claim) -> None:
     """The database failed, not the batch. While it still fails, the lease runs out."""
-    with suppress(*_DATABASE), transaction() as session:
+    with suppress(*TROUBLE), transaction() as session:
         batches.release(session, claim)
 
 
@@ -174,15 +181,19 @@ def _put_back(session: Session, claim: Claim, left: Sequence[Row], now: datetime
 
 
 def _report_health(
-    session: Session, engine: Engine, taken: Taken, answers: "_Answers", now: datetime
+    session: Session,
+    engine: Engine,
+    taken: Taken,
+    results: Sequence[Result],
+    trip: Trip | None,
+    now: datetime,
 ) -> None:
     """Let the breaker of the provider's account know what came back."""
     if taken.claim.test:
         return
     provider, channels = taken.way.provider, engine.providers.channels(taken.way.provider)
-    trip = engine.health.heard(provider, answers.results)
     if taken.way.probing:
-        breaker.heard_probe(session, provider, answers.results, channels, now)
+        breaker.heard_probe(session, provider, results, channels, now)
         breaker.change_over(session, engine, provider, taken.claim.ids, now)
     elif trip is not None:
         opened = breaker.open_(session, provider, trip, now)
@@ -280,7 +291,9 @@ class _Answers:
 
     def _checkpoint(self) -> None:
         waiting = self.unwritten()
-        with transaction() as session:
-            attempts.write(session, self._claim, waiting)
-        self._written = len(self.all)
         self._last = time.monotonic()
+        with suppress(*TROUBLE):  # the next one, or the end, writes them
+            with transaction() as session:
+                attempts.write(session, self._claim, waiting)
+            self._written += len(waiting)
+            self._last = time.monotonic()

@@ -76,7 +76,7 @@ def refused(session: Session, provider: str, counted: Mapping[str, int], now: da
     """These domains have just refused so many messages by policy."""
     after_commit(session, forget)
     shares = _shares(session, provider, list(counted), now)
-    for domain, number in counted.items():
+    for domain, number in sorted(counted.items()):  # everybody takes the alerts in one order
         answers, refusals = shares.get(domain, (number, number))
         holds = answers >= FEWEST and refusals >= LARGEST_SHARE * answers
         waits = "Its messages wait for a quarter of an hour. " if holds else ""

@@ -166,7 +166,7 @@ def _incidents(
     """One incident per cause: set-up errors at once, others when messages were given up."""
     refused = [answer for answer in answers if answer.result.outcome is Outcome.CONFIG_ERROR]
     given_up = [answer for _, answer, following in gave_up if following.reason == "gave_up"]
-    for (provider, code, detail), count in Counter(map(_cause, refused)).items():
+    for (provider, code, detail), count in sorted(Counter(map(_cause, refused)).items()):
         incidents.open_or_count(
             session,
             f"{provider}:config_error:{code}",
@@ -178,7 +178,7 @@ def _incidents(
             severity="critical",
             count=count,
         )
-    for (provider, code, detail), count in Counter(map(_cause, given_up)).items():
+    for (provider, code, detail), count in sorted(Counter(map(_cause, given_up)).items()):
         incidents.open_or_count(
             session,
             watch.cause(provider, code),

@@ -91,7 +91,10 @@ class ScriptedSmtp:
                 if verb == "QUIT":
                     return
                 if verb == "DATA" and said.startswith("354"):
-                    delivery.content = _content(lines)
+                    content = _content(lines)
+                    if content is None:
+                        return
+                    delivery.content = content
                     self.deliveries.append(delivery)
                     if not self._say(connection, "END", "250 2.0.0 Ok: queued as ABC123"):
                         return
@@ -129,10 +132,11 @@ def _path(command: str) -> str:
     return command.partition("<")[2].partition(">")[0]
 
 
-def _content(lines: object) -> bytes:
+def _content(lines: object) -> bytes | None:
+    """What came before the dot; None when the connection ended before it."""
     received = []
     for line in lines:  # type: ignore[attr-defined]
         if line == b".\r\n":
-            break
+            return b"".join(received)
         received.append(line[1:] if line.startswith(b".") else line)
-    return b"".join(received)
+    return None

@@ -86,6 +86,14 @@ def test_nothing_more_is_started_once_the_caller_says_stop(client, server):
     assert len(begun) == len(server.requests) <= 7
 
 
+def test_what_is_withdrawn_while_it_connects_does_not_leave(client, server):
+    wanted, answers = iter((True, False, True, True)), []
+    for _ in range(2):
+        client.run(post(server), lambda _, found: answers.append(found), lambda _: next(wanted))
+    assert [(answer.begun, answer.departed) for answer in answers] == [(False, False), (True, True)]
+    assert len(server.requests) == 1
+
+
 def test_a_refused_connection_has_sent_nothing(client):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

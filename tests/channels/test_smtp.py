@@ -255,3 +255,12 @@ def test_a_trickling_server_cannot_hold_a_thread(smtp_server):
     with pytest.raises(smtp_session.Broken):
         smtp_session.Session(server, command_s=0.4)
     assert time.monotonic() - began < 1
+
+
+def test_a_mail_that_is_withdrawn_while_the_server_hesitates_does_not_leave(smtp_server):
+    wanted, results = iter((True, False, True, True)), []
+    carrier = provider(smtp_server)
+    for _ in range(2):
+        carrier.send([email()], lambda _, result: results.append(result), lambda _: next(wanted))
+    assert [result.attempted for result in results] == [False, True]
+    assert (len(smtp_server.deliveries), smtp_server.connections) == (1, 2)

@@ -7,10 +7,12 @@ Three steps, and no transaction is open while a provider is thinking:
    leave, mark it `dispatching` (checks the fence, and that nothing was paused meanwhile);
 3. record the final state of every row (checks the fence again).
 
-In between, answers are written down every 200 ms, so that a crash leaves unknown only what was in
-the air; and messages whose answer was lost are shown as such (`lost`).
+In between, answers are written down every 200 ms, or by the lease keeper when nothing more comes,
+so that a crash leaves unknown only what was in the air; and messages whose answer was lost are
+shown as such (`lost`).
 """
 
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -72,7 +74,7 @@ def deliver(engine: Engine, leases: LeaseKeeper, batch_id: int) -> bool:
         return False
     claim, plan = taken.claim, taken.plan
     answers = _Answers(engine, taken)
-    with leases.keep(claim, taken.way.provider, taken.gate, answers.lost):
+    with leases.keep(claim, taken.way.provider, taken.gate, answers.lost, answers.flush):
         if plan.messages:
             answers.collect()
         trip = None if claim.test else engine.health.heard(taken.way.provider, answers.results)
@@ -86,7 +88,7 @@ def _record(engine: Engine, taken: Taken, answers: "_Answers", trip: Trip | None
         now = clock.now()
         if not batches.finish(session, claim, now):
             return False
-        attempts.write(session, claim, answers.unwritten(), alone=True)
+        attempts.write(session, claim, answers.unwritten(), alone=answers.sure)
         rest = answers.lost.without_shown(answers.all)
         outcomes.record(session, engine, claim, plan.rows, rest, plan.settled, now)
         outcomes.fall_back(session, plan.unsent, now)
@@ -245,6 +247,9 @@ class _Answers:
         self._health = engine.health
         self._gate = taken.gate
         self._written = 0
+        self._writing = threading.Lock()
+        self._done = False
+        self.sure = True  # that what counts as unwritten is not in the database
         self._last = self._looked = self._moment = time.monotonic()
         self._at = clock.now()
         self._previous: Result | None = None
@@ -258,6 +263,22 @@ class _Answers:
         messages = self._plan.messages
         with self._health.in_air(self._provider.name, len(messages)):
             self._provider.send(messages, self._on_result, self._gate.may_begin)
+        with self._writing:
+            self._done = True
+
+    def flush(self) -> None:
+        """The lease keeper's: write down what no further answer has brought to paper.
+
+        While the last calls of a batch are silent, the answers before them would wait as long.
+        """
+        if time.monotonic() - self._last < CHECKPOINT_SECONDS or not self.unwritten():
+            return
+        if self._writing.acquire(blocking=False):
+            try:
+                if not self._done:
+                    self._checkpoint()
+            finally:
+                self._writing.release()
 
     def unwritten(self) -> Sequence[Answer]:
         """Answers that no checkpoint has written yet."""
@@ -276,7 +297,8 @@ class _Answers:
         if result.outcome is Outcome.AMBIGUOUS:
             self.lost.add(answer)
         if self._moment - self._last > CHECKPOINT_SECONDS and not self._is_last():
-            self._checkpoint()
+            with self._writing:
+                self._checkpoint()
 
     def _heard(self, result: Result) -> None:
         """An answer of its own. Messages that shared a call share it, and the moment of it."""
@@ -292,8 +314,11 @@ class _Answers:
     def _checkpoint(self) -> None:
         waiting = self.unwritten()
         self._last = time.monotonic()
-        with suppress(*TROUBLE):  # the next one, or the end, writes them
+        try:
             with transaction() as session:
                 attempts.write(session, self._claim, waiting)
+        except TROUBLE:  # the next one, or the end, writes them, if they are not there after all
+            self.sure = False
+        else:
             self._written += len(waiting)
             self._last = time.monotonic()

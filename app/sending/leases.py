@@ -1,14 +1,15 @@
 """Looks after the batches that are being sent in this process.
 
 One thread for all of them: it renews their leases, tells their gates what was withdrawn meanwhile,
-shows which answers were lost, and notices providers that have fallen silent. A process that is
+writes down what was answered when nothing more comes, shows which answers were lost, and notices
+providers that have fallen silent. A process that is
 stopped (SIGSTOP, a long pause) does none of it, so its batches go to someone else, its fencing
 numbers are worth nothing any more, and its gates are closed when it wakes up.
 """
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -28,17 +29,21 @@ from app.sending.lost import Lost
 
 RENEW_SECONDS: Final = 5.0
 LOOK_SECONDS: Final = 1.0
+FLUSH_SECONDS: Final = 0.25
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A batch in hand, the gate of its messages, and those whose answer was lost."""
+    """A batch in hand, the gate of its messages, those whose answer was lost, and what writes down
+    the other answers.
+    """
 
     claim: Claim
     provider: str
     gate: Gate
     lost: Lost
+    flush: Callable[[], None]
 
 
 class LeaseKeeper:
@@ -55,11 +60,16 @@ class LeaseKeeper:
 
     @contextmanager
     def keep(
-        self, claim: Claim, provider: str, gate: Gate, lost: Lost | None = None
+        self,
+        claim: Claim,
+        provider: str,
+        gate: Gate,
+        lost: Lost | None = None,
+        flush: Callable[[], None] = lambda: None,
     ) -> Iterator[None]:
         """Keep this claim's lease, and its gate up to date, while the block runs."""
         with self._lock:
-            self._held[claim.id] = Held(claim, provider, gate, lost or Lost())
+            self._held[claim.id] = Held(claim, provider, gate, lost or Lost(), flush)
             self._start()
         if self._stopping:
             gate.stop()
@@ -85,17 +95,22 @@ class LeaseKeeper:
             self._thread.start()
 
     def _run(self) -> None:
+        look_at = time.monotonic() + LOOK_SECONDS
         renew_at = time.monotonic() + RENEW_SECONDS
-        while not self._wake.wait(LOOK_SECONDS):
+        while not self._wake.wait(FLUSH_SECONDS):
             held = self._all()
             if not held:
                 continue
-            renews = time.monotonic() >= renew_at
+            looks, renews = time.monotonic() >= look_at, time.monotonic() >= renew_at
+            if looks:
+                look_at = time.monotonic() + LOOK_SECONDS
             if renews:
                 renew_at = time.monotonic() + RENEW_SECONDS
             try:
-                self._look_after(held, renews=renews)
-                self._show_lost(held)
+                if looks or renews:
+                    self._look_after(held, renews=renews)
+                    self._show_lost(held)
+                self._flush(held)
             except SQLAlchemyError as error:
                 # The database is away: leases run out and gates close, which is what they are for.
                 log.warning("leases_not_renewed", error=type(error).__name__, batches=len(held))
@@ -118,6 +133,11 @@ class LeaseKeeper:
         if going:
             _tell(going, found, asked)
         _stop_silent(held, silent)
+
+    def _flush(self, held: Sequence[Held]) -> None:
+        with self._app.app_context():
+            for one in held:
+                one.flush()
 
     def _show_lost(self, held: Sequence[Held]) -> None:
         for one in held:

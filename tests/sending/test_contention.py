@@ -145,3 +145,23 @@ def test_discarding_leaves_neither_a_limit_nor_an_alert_of_a_campaign() -> None:
         assert session.scalar(text("select count(*) from incident where resolved_at is null")) == 0
         states = session.scalars(text("select status from campaign order by name")).all()
     assert states == ["cancelled", "draft"]
+
+
+def written() -> int:
+    """Answers that a crash would leave known."""
+    with transaction() as session:
+        return session.scalar(text("select count(*) from attempt")) or 0
+
+
+def test_answers_are_written_down_while_the_last_call_of_their_batch_is_silent(
+    house: House,
+) -> None:
+    house.crowd(5)
+    house.sandbox.fault("twilio", fault="delay", seconds=6, match={"to": "+447700900000"})
+    keys = house.accept_for_all(5, channels=("sms",))
+    delivery = Meanwhile(house, house.deliver_all)
+    assert eventually(lambda: written() == 4, 4)
+    assert {house.message(key).status for key in keys} == {"queued"}
+    assert delivery.end() == []
+    assert {house.message(key).status for key in keys} == {"accepted"}
+    assert written() == 5

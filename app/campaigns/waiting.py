@@ -165,8 +165,8 @@ def _stop_campaigns(session: Session, now: datetime) -> None:
         ),
         {"now": now, "running": list(RUNNING)},
     ).all()
-    for campaign_id in stopped:
-        pace.limit(session, pace.of_campaign(campaign_id), None)
+    if stopped:
+        pace.unlimit(session, [pace.of_campaign(campaign_id) for campaign_id in stopped])
 
 
 def _discard_batches(session: Session, until: datetime, now: datetime) -> int:

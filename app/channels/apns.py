@@ -31,10 +31,11 @@ from app.channels.base import (
     Scope,
     always,
 )
-from app.channels.curl import EngineOptions, HttpClient, Request, Response
+from app.channels.curl import EngineOptions, HttpClient
 from app.channels.exchange import Row
 from app.channels.retry_after import Wait, from_retry_after
 from app.channels.token_guard import TokenGuard
+from app.channels.transfer import Request, Response
 
 DEFAULT_LIFE: Final = timedelta(days=1)  # how long Apple keeps a message that has no expiry
 _REASON: Final = re.compile(r"[A-Za-z]{1,60}")

@@ -3,7 +3,7 @@
 It carries many requests at once over connections that stay open between calls, over HTTP/1.1 or
 HTTP/2, each under a real deadline from being started to its last byte. It never follows a redirect
 and **never sends a request twice**: libcurl by itself resends when a kept-open connection dies
-under it, which would double a message, so a second departure is refused (`_Slot.departs`).
+under it, which would double a message, so a second departure is refused (see transfer.py).
 """
 
 import contextlib
@@ -18,6 +18,7 @@ import pycurl
 
 from app.channels.base import CALL_SECONDS, CONNECT_SECONDS, MayBegin, always
 from app.channels.sockets import action_of, ca_bundle, has_ended
+from app.channels.transfer import NOT_STARTED, Breaks, Request, Response, Transfer
 
 RESPONSE_LIMIT: Final = 64 * 1024  # bytes; providers answer with less than two kilobytes
 # In the air where answers come at once: libcurl looks at every stream when one moves.
@@ -26,46 +27,6 @@ LONG_MS: Final = 20
 _TIMERS_DUE: Final = pycurl.SOCKET_TIMEOUT
 _IN, _OUT = select.POLLIN, select.POLLOUT
 _POLL: Final = {pycurl.POLL_IN: _IN, pycurl.POLL_OUT: _OUT, pycurl.POLL_INOUT: _IN | _OUT}
-
-
-@dataclass(slots=True)
-class Request:
-    """One POST, or without a body one GET. `headers` are whole lines; None means the engine's own
-    standing headers.
-    """
-
-    url: str
-    body: bytes | None
-    headers: list[str] | None = None
-
-
-@dataclass(slots=True)
-class Response:
-    """What came back. `status` 0 means no usable answer.
-
-    `departed`: bytes of the request may have left us, so no answer is not a no. `refused`: the
-    peer said by HTTP/2 that it did not process the request. `begun`: False when the request was
-    never started because the provider stopped answering, time ran out or the caller withdrew it.
-    `complete`: the last byte came.
-    """
-
-    status: int
-    body: bytes = b""
-    header_lines: tuple[bytes, ...] = ()
-    departed: bool = False
-    refused: bool = False
-    begun: bool = True
-    complete: bool = True
-    error: str = ""
-    duration_ms: int = 0
-
-    def header(self, name: str) -> str:
-        """The last value of a header, or an empty string."""
-        prefix = name.lower().encode("ascii") + b":"
-        for line in reversed(self.header_lines):
-            if line[: len(prefix)].lower() == prefix:
-                return line[len(prefix) :].strip().decode("latin-1")
-        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +43,6 @@ class EngineOptions:
     ca_file: str = ""
 
 
-_NOT_STARTED: Final = Response(0, begun=False, error="not started")
 # Returns True when nothing more should be started (the provider asked for peace).
 OnResponse = Callable[[int, Response], bool]
 
@@ -121,9 +81,9 @@ class Engine:
         self._poll = select.poll()
         self._timer_at: float | None = None
         self._multi = self._new_multi()
-        self._idle: list[_Slot] = []
-        self._busy: dict[Any, _Slot] = {}
-        self._breaks = _Breaks()
+        self._idle: list[Transfer] = []
+        self._busy: dict[Any, Transfer] = {}
+        self._breaks = Breaks()
         self._warm = not options.http2
         self._most = min(FEW_AT_ONCE, options.concurrency)
         self._closing = False
@@ -142,19 +102,19 @@ class Engine:
                 if may_begin(following):
                     self._start(following, requests[following], may_begin)
                 else:
-                    on_response(following, _NOT_STARTED)
+                    on_response(following, NOT_STARTED)
                 following += 1
             if not self._busy:
                 break
             self._wait()
             self._collect(on_response)
         for index in range(following, len(requests)):
-            on_response(index, _NOT_STARTED)
+            on_response(index, NOT_STARTED)
 
     def close(self) -> None:
         """Drop every connection and handle, whatever they were doing."""
-        for slot in self._busy.values():
-            self._multi.remove_handle(slot.handle)
+        for transfer in self._busy.values():
+            self._multi.remove_handle(transfer.handle)
         self._busy.clear()
         self._multi.close()
         self._idle.clear()
@@ -171,10 +131,10 @@ class Engine:
             self._most -= 1
 
     def _start(self, index: int, request: Request, may_begin: MayBegin) -> None:
-        slot = self._idle.pop() if self._idle else self._new_slot(request.url)
-        slot.prepare(index, request, self._standing, may_begin)
-        self._busy[slot.handle] = slot
-        self._multi.add_handle(slot.handle)
+        transfer = self._idle.pop() if self._idle else self._new_transfer(request.url)
+        transfer.prepare(index, request, self._standing, may_begin)
+        self._busy[transfer.handle] = transfer
+        self._multi.add_handle(transfer.handle)
 
     def _wait(self) -> None:
         """Sleep until a socket or a timer of libcurl's needs attention, then let it work."""
@@ -200,10 +160,10 @@ class Engine:
                 self._finish(handle, error, message, on_response)
 
     def _finish(self, handle: Any, error: int, message: str, on_response: OnResponse) -> None:
-        slot = self._busy.pop(handle)
+        transfer = self._busy.pop(handle)
         self._multi.remove_handle(handle)
-        response = slot.response(error, message)
-        self._idle.append(slot)
+        response = transfer.response(error, message)
+        self._idle.append(transfer)
         self._learn(response.duration_ms)
         if error == 0:
             self._warm = True
@@ -212,7 +172,7 @@ class Engine:
         unreachable = error and response.begun and not response.departed
         if error == pycurl.E_OPERATION_TIMEDOUT or unreachable:
             self._closing = True  # silent or unreachable: do not make the others wait for it
-        if on_response(slot.index, response):
+        if on_response(transfer.index, response):
             self._closing = True
 
     def _new_multi(self) -> Any:
@@ -240,7 +200,7 @@ class Engine:
         else:
             self._timer_at = time.monotonic() + milliseconds / 1000
 
-    def _new_slot(self, url: str) -> "_Slot":
+    def _new_transfer(self, url: str) -> Transfer:
         options, curl = self._options, pycurl.Curl()
         curl.setopt(pycurl.NOSIGNAL, 1)
         curl.setopt(pycurl.FOLLOWLOCATION, 0)
@@ -256,116 +216,7 @@ class Engine:
         curl.setopt(pycurl.CAINFO, options.ca_file or ca_bundle())
         curl.setopt(pycurl.HTTP_VERSION, _http_version(options.http2, url))
         curl.setopt(pycurl.PIPEWAIT, int(options.http2))
-        return _Slot(curl, options.http2, self._breaks)
-
-
-class _Breaks:
-    """How many connections of an engine have been seen to break off."""
-
-    __slots__ = ("count",)
-
-    def __init__(self) -> None:
-        self.count = 0
-
-
-class _Slot:
-    """One reusable easy handle and the request that is in it."""
-
-    __slots__ = (
-        "_began",
-        "_body",
-        "_breaks",
-        "_breaks_before",
-        "_departures",
-        "_headers",
-        "_http2",
-        "_lines",
-        "_may_begin",
-        "_posts",
-        "_refusals",
-        "_url",
-        "_withdrawn",
-        "handle",
-        "index",
-    )
-
-    def __init__(self, handle: Any, http2: bool, breaks: _Breaks) -> None:
-        self.handle = handle
-        self.index = 0
-        self._http2 = http2
-        self._headers: object = None
-        self._url = ""
-        self._posts: bool | None = None
-        self._breaks = breaks
-        self._breaks_before = self._departures = self._refusals = 0
-        self._may_begin: MayBegin = always
-        self._withdrawn = False
-        self._began = 0.0
-        self._body: list[bytes] = []
-        self._lines: list[bytes] = []
-        handle.setopt(pycurl.WRITEFUNCTION, self._body.append)
-        handle.setopt(pycurl.HEADERFUNCTION, self._lines.append)
-        handle.setopt(pycurl.PREREQFUNCTION, self._departs)
-
-    def prepare(
-        self, index: int, request: Request, standing: list[str], may_begin: MayBegin
-    ) -> None:
-        """Load a request; what has not changed since the last one is left alone."""
-        headers = standing if request.headers is None else request.headers
-        posts = request.body is not None
-        if request.url != self._url:
-            self.handle.setopt(pycurl.URL, request.url)
-            self._url = request.url
-        if posts is not self._posts:
-            self.handle.setopt(pycurl.POST if posts else pycurl.HTTPGET, 1)
-            self._posts = posts
-        if posts:
-            self.handle.setopt(pycurl.POSTFIELDS, request.body)
-        if headers is not self._headers:
-            self.handle.setopt(pycurl.HTTPHEADER, headers)
-            self._headers = headers
-        self.index, self._may_begin = index, may_begin
-        self._departures = self._refusals = 0
-        self._withdrawn = False
-        self._body.clear()
-        self._lines.clear()
-        self._began = time.monotonic()
-
-    def response(self, error: int, message: str) -> Response:
-        """What came of it. A status with a cut-off body is kept: an error status is still a no."""
-        if self._withdrawn:
-            return _NOT_STARTED
-        return Response(
-            self.handle.getinfo(pycurl.RESPONSE_CODE),
-            b"".join(self._body),
-            tuple(self._lines),
-            departed=self._departures > 0,
-            refused=self._refusals >= self._departures > 0,
-            complete=error == 0,
-            error=message or (f"libcurl error {error}" if error else ""),
-            duration_ms=int((time.monotonic() - self._began) * 1000),
-        )
-
-    def _departs(self, *_addresses: object) -> int:
-        """Asked by libcurl when connected, just before bytes leave. Once per request only, and only
-        what still may: to connect, or to wait for a stream, can have taken seconds.
-
-        The exception is an HTTP/2 stream that the peer refused unprocessed (RFC 9113 §8.7; also
-        those above a GOAWAY's last stream): libcurl asks again and no connection has broken. It
-        may leave once more, so that a provider's GOAWAY goes unnoticed.
-        """
-        if not self._departures and not self._may_begin(self.index):
-            self._withdrawn = True
-            return int(pycurl.PREREQFUNC_ABORT)
-        if self._departures:
-            if not self._http2 or self._breaks.count != self._breaks_before:
-                return int(pycurl.PREREQFUNC_ABORT)
-            self._refusals += 1
-            if self._refusals > 1:
-                return int(pycurl.PREREQFUNC_ABORT)
-        self._departures += 1
-        self._breaks_before = self._breaks.count
-        return int(pycurl.PREREQFUNC_OK)
+        return Transfer(curl, options.http2, self._breaks)
 
 
 def _http_version(http2: bool, url: str) -> int:

@@ -13,8 +13,9 @@ from typing import Any, Final
 import orjson
 
 from app.channels.base import Concern, MayBegin, Outcome, Result, Scope, always
-from app.channels.curl import HttpClient, Request, Response
+from app.channels.curl import HttpClient
 from app.channels.retry_after import NO_WAIT, Wait, from_retry_after
+from app.channels.transfer import Request, Response
 
 Judge = Callable[[int, Response], Result]
 Settle = Callable[[int, Result], None]

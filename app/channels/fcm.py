@@ -23,11 +23,12 @@ from app.channels.base import (
     Result,
     always,
 )
-from app.channels.curl import EngineOptions, HttpClient, Request, Response
+from app.channels.curl import EngineOptions, HttpClient
 from app.channels.exchange import Row
 from app.channels.fcm_doubts import DOUBTED, Doubts
 from app.channels.fcm_token import FcmToken
 from app.channels.retry_after import Wait, from_retry_after
+from app.channels.transfer import Request, Response
 
 LONGEST_LIFE_S: Final = 28 * 24 * 3600  # four weeks; also what FCM takes when nothing is said
 QUOTA_PAUSE: Final = timedelta(seconds=60)

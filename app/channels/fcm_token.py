@@ -13,7 +13,8 @@ import jwt
 
 from app.channels import exchange
 from app.channels.base import PUSH_CALL_SECONDS, Outcome, Result
-from app.channels.curl import EngineOptions, HttpClient, Request, Response
+from app.channels.curl import EngineOptions, HttpClient
+from app.channels.transfer import Request, Response
 
 SCOPE: Final = "https://www.googleapis.com/auth/firebase.messaging"
 EARLY: Final = timedelta(minutes=5)

@@ -6,8 +6,9 @@ from typing import Final, Protocol, cast
 
 from app.channels import exchange
 from app.channels.base import MayBegin, Message, OnResult, Outcome, PushMessage, Result
-from app.channels.curl import HttpClient, Request
+from app.channels.curl import HttpClient
 from app.channels.exchange import Judge
+from app.channels.transfer import Request
 
 PAYLOAD_BYTES: Final = 4096  # both services' limit
 

@@ -25,10 +25,11 @@ from app.channels.base import (
     Result,
     always,
 )
-from app.channels.curl import EngineOptions, HttpClient, Request, Response
+from app.channels.curl import EngineOptions, HttpClient
 from app.channels.exchange import Row
 from app.channels.retry_after import Wait, from_reset, from_retry_after
 from app.channels.sendgrid_calls import Call
+from app.channels.transfer import Request, Response
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,10 @@ from app.channels.base import (
     SmsMessage,
     always,
 )
-from app.channels.curl import EngineOptions, HttpClient, Request, Response
+from app.channels.curl import EngineOptions, HttpClient
 from app.channels.exchange import Row
 from app.channels.retry_after import Wait, from_retry_after
+from app.channels.transfer import Request, Response
 from app.channels.twilio_look_up import TwilioLookUp
 
 LONGEST_VALIDITY_S: Final = 36_000

@@ -12,7 +12,8 @@ from urllib.parse import quote_plus
 
 from app.channels import exchange
 from app.channels.base import KnownText, Outcome, Result
-from app.channels.curl import HttpClient, Request, Response
+from app.channels.curl import HttpClient
+from app.channels.transfer import Request, Response
 
 PAGE: Final = 20  # two kilobytes each: a page stays below the engine's limit
 MOST_PAGES: Final = 10

@@ -44,15 +44,17 @@ def problems(rate: int | None, pointer: str) -> list[FieldError]:
 
 
 def limit(session: Session, key: str, rate: int | None) -> None:
-    """Set a limit in messages per second, or (None) remove it.
-
-    What waited for a limit that is gone is asked for with `no_more`.
-    """
+    """Set a limit in messages per second, or (None) remove it."""
     if rate is None:
-        session.execute(text("delete from pace where key = :key"), {"key": key})
+        unlimit(session, [key])
         return
     statement = insert(Pace).values(key=key, rate=rate)
     session.execute(statement.on_conflict_do_update(index_elements=[Pace.key], set_={"rate": rate}))
+
+
+def unlimit(session: Session, keys: Sequence[str]) -> None:
+    """Remove limits. What waited for one that is gone is asked for with `no_more`."""
+    session.execute(text("delete from pace where key = any(:keys)"), {"keys": list(keys)})
 
 
 def no_more(

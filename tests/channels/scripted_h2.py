@@ -14,12 +14,17 @@ import h2.events
 import h2.settings
 import orjson
 
-Action = Literal["answer", "refuse", "internal", "goaway", "close", "reset", "silence"]
+Action = Literal[
+    "answer", "refuse", "internal", "goaway", "goaway_and_close", "close", "reset", "silence"
+]
 
 
 @dataclass(frozen=True)
 class H2Reply:
-    """`refuse`: REFUSED_STREAM; `goaway`: GOAWAY whose last stream is below this one."""
+    """`refuse`: REFUSED_STREAM; `goaway`: GOAWAY whose last stream is below this one.
+
+    After `goaway_and_close` the server hangs up at once.
+    """
 
     status: int = 200
     body: bytes = b""
@@ -153,9 +158,12 @@ class _Talk:
                 while self.socket.recv(65536):
                     pass
             return False
+        elif reply.action == "goaway_and_close":
+            self.h2.close_connection(last_stream_id=max(0, stream - 2))
+            self.socket.sendall(self.h2.data_to_send())
         elif reply.action == "reset":
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        return reply.action not in ("close", "reset")
+        return reply.action not in ("goaway_and_close", "close", "reset")
 
 
 def _text(value: bytes | str) -> str:

@@ -24,7 +24,8 @@ class ScriptedSmtp:
     """`replies` maps a verb (GREETING, EHLO, MAIL, RCPT, DATA, END …) to a reply line.
 
     A list is used up reply by reply, then the server is friendly again. A reply of "" closes the
-    connection, "silence" says nothing.
+    connection, "silence" says nothing. `greets` is how many have to be connected before the first
+    is greeted.
     """
 
     replies: dict[str, list[str]] = field(default_factory=dict)
@@ -32,12 +33,14 @@ class ScriptedSmtp:
     deliveries: list[Delivery] = field(default_factory=list)
     verbs: list[str] = field(default_factory=list)
     trickle_s: float = 0.0
+    greets: int = 1
 
     def __post_init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._open: list[socket.socket] = []
         self._lock = threading.Lock()
+        self._all_here = threading.Event()
         self.connections = 0
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
@@ -67,6 +70,8 @@ class ScriptedSmtp:
                 return
             with self._lock:
                 self.connections += 1
+                if self.connections >= self.greets:
+                    self._all_here.set()
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._open.append(connection)
                 number = self.connections
@@ -75,6 +80,7 @@ class ScriptedSmtp:
     def _serve(self, connection: socket.socket, number: int) -> None:
         with contextlib.suppress(OSError), connection, connection.makefile("rb") as lines:
             delivery = Delivery(connection=number)
+            self._all_here.wait(10)
             if not self._say(connection, "GREETING", "220 scripted ESMTP"):
                 return
             for line in lines:

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from app.channels.curl import RESPONSE_LIMIT, EngineOptions, HttpClient, Request, Response
+from app.channels.curl import RESPONSE_LIMIT, EngineOptions, HttpClient
+from app.channels.transfer import Request, Response
 from tests.channels.scripted import Reply, ScriptedServer
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.channels.curl import EngineOptions, HttpClient, Request, Response
+from app.channels.curl import EngineOptions, HttpClient
+from app.channels.transfer import Request, Response
 from tests.channels.scripted_h2 import H2Reply
 
 
@@ -59,6 +60,21 @@ def test_a_stream_refused_again_was_not_processed(client, h2_server, action):
     (answer,) = run(client, h2_server)
     assert (answer.status, answer.refused) == (0, True)
     assert len(h2_server.requests) == 3
+
+
+@pytest.mark.parametrize("_round", range(8))
+def test_a_goaway_is_a_refusal_also_when_the_server_hangs_up_at_once(client, h2_server, _round):
+    h2_server.script(H2Reply(action="goaway_and_close"), H2Reply(status=201))
+    (answer,) = run(client, h2_server)
+    assert (answer.status, h2_server.connections) == (201, 2)
+
+
+@pytest.mark.parametrize("action", ["internal", "close", "reset"])
+def test_the_first_stream_of_a_connection_may_have_been_read_too(client, h2_server, action):
+    h2_server.script(H2Reply(action=action), H2Reply())
+    (answer,) = run(client, h2_server)
+    assert (answer.status, answer.departed, answer.refused) == (0, True, False)
+    assert len(h2_server.requests) == 1
 
 
 @pytest.mark.parametrize("action", ["internal", "close", "reset"])

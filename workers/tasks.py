@@ -137,6 +137,7 @@ ALL: Final[Sequence[Task | SendingTask | Errand]] = (
     Task("push stuck campaigns on", 5, clockwork.push_on, sends=True),
     SendingTask("nudge forgotten batches", 2, sweep.nudge_forgotten, sends=True),
     SendingTask("let probes go", 1, breaker.nudge_probes, sends=True),
+    SendingTask("bring stragglers over", 5, breaker.bring_stragglers),
     SendingTask("keep the pace", 0.25, turns.nudge_paced, sends=True),
     SendingTask("reap dead workers' batches", 2, sweep.reap),
     SendingErrand("ask about lost texts", 15, ask=lost_texts.look),

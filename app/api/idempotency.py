@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 from psycopg.errors import LockNotAvailable
@@ -27,8 +27,10 @@ from app.sending.models import Idempotency
 
 LONGEST_KEY: Final = 255
 _MOST_NAMED: Final = 20
+_MOST_DIGESTS: Final = 5_000
 _RUNNING: Final = 0
 _WHOLE: Final = {"": "the body", "#": "the address"}
+_Part: TypeAlias = tuple[tuple[str | int, ...], Any]  # where it is in the body, and what
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,32 +134,49 @@ def _other_body(before: dict[str, str], now: dict[str, str]) -> Refused:
 def _digests(wish: Wish, secret: str) -> dict[str, str]:
     """JSON pointer -> keyed digest of the value there; `#` stands for method and path."""
     found = {"#": _digest(wish.target.encode(), secret)}
-    for path, value in _leaves(wish.document):
-        found[pointer(path)] = _digest(orjson.dumps(value), secret)
+    for path, value in _parts(wish.document):
+        found[pointer(path)] = _digest(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), secret)
     return found
 
 
-def _leaves(document: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """What has nothing below it, and `{}` for an object whose pointers an array could have too."""
-    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), document)]
-    while waiting:
-        path, value = waiting.pop()
-        if isinstance(value, dict) and value:
-            if _like_array(value):
-                yield path, {}
-            waiting.extend(((*path, key), inner) for key, inner in value.items())
-        elif isinstance(value, list) and value:
-            waiting.extend(((*path, index), inner) for index, inner in enumerate(value))
-        else:
-            yield path, value
+def _parts(document: Any) -> Iterator[_Part]:
+    """What has nothing below it, and `{}` for an object whose pointers an array could have too.
+
+    A body may hold millions of values: from the depth on where they would be more than
+    _MOST_DIGESTS, objects and arrays are parts as they are.
+    """
+    level: list[_Part] = [((), document)]
+    count = 0
+    while level:
+        leaves = [part for part in level if not _has_more(part[1])]
+        yield from leaves
+        count += len(leaves)
+        inner = [part for part in level if _has_more(part[1])]
+        if count + sum(len(value) for _, value in inner) > _MOST_DIGESTS:
+            yield from inner
+            return
+        yield from ((path, {}) for path, value in inner if _like_array(value))
+        level = [
+            ((*path, step), below)
+            for path, value in inner
+            for step, below in (value.items() if isinstance(value, dict) else enumerate(value))
+        ]
 
 
-def _like_array(value: dict[str, Any]) -> bool:
+def _has_more(value: Any) -> bool:
+    return isinstance(value, dict | list) and bool(value)
+
+
+def _like_array(value: dict[str, Any] | list[Any]) -> bool:
     """Whether the keys are 0, 1, 2 … and no others: below it, pointers do not tell the two apart.
 
     Only such objects are marked, so that the digests of all others are those of earlier versions.
     """
-    return "0" in value and all(str(index) in value for index in range(len(value)))
+    return (
+        isinstance(value, dict)
+        and "0" in value
+        and all(str(index) in value for index in range(len(value)))
+    )
 
 
 def _digest(raw: bytes, secret: str) -> str:

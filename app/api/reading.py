@@ -81,7 +81,7 @@ def _inspect(document: Any) -> None:
 
 def _is_storable(document: Any) -> bool:
     """Level by level and without paths: a body may hold millions of values."""
-    level = [document]
+    level, sound = [document], True
     for _ in range(DEEPEST + 1):
         below: list[Any] = []
         for value in level:
@@ -92,10 +92,10 @@ def _is_storable(document: Any) -> bool:
                 if any("\x00" in key for key in value):
                     raise Refused(400, "A key must not contain the character NUL.")
                 below += value.values()
-            elif _fault(value):
-                return False
+            elif sound and _fault(value):
+                sound = False
         if not below:
-            return True
+            return sound
         level = below
     raise Refused(400, f"JSON may be nested at most {DEEPEST} levels deep.")
 

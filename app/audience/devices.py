@@ -61,6 +61,11 @@ def token_problem(platform: str, token: object) -> str | None:
     return "An Android token has 20 to 4,096 letters, digits, hyphens, underscores, colons, dots."
 
 
+def spelling(platform: str, token: str) -> str:
+    """A token as it is kept: Apple's are hexadecimal, which has two spellings."""
+    return token.lower() if platform == "ios" else token
+
+
 def register(
     session: Session,
     contact_id: int,
@@ -78,8 +83,7 @@ def register(
     errors = problems(platform, token, app, environment)
     if errors:
         raise Invalid(errors)
-    if platform == "ios":
-        token = token.lower()  # hexadecimal: one spelling
+    token = spelling(platform, token)
     before = session.execute(
         select(Device.contact_id, Device.disabled_at).where(Device.token == token).with_for_update()
     ).first()

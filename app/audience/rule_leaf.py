@@ -77,10 +77,10 @@ class _Reader:
 
     def choice(self, key: str, among: Mapping[str, str], default: str | None = None) -> str:
         found = self.raw.get(key) or default
-        if found not in among:
+        if not isinstance(found, str) or found not in among:
             self.refuse(key, "required", f"Choose one of {', '.join(among)}.")
             return next(iter(among))
-        return str(found)
+        return found
 
     def whole(self, key: str, least: int, most: int, default: int | None) -> int | None:
         found = self.raw.get(key)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import delete, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, delete, func, or_, select
+from sqlalchemy.dialects.postgresql import array, insert
 from sqlalchemy.orm import Session
 
 from app.audience import addresses, erased
@@ -16,6 +16,8 @@ from app.paging import Page, cut, decode_cursor
 
 KINDS: Final = ("email", "phone", "token")
 _CHUNK: Final = 5000
+# The later in this list, the less may lift it: a person takes back her own words, not ours.
+_RANKS: Final = ["unsubscribe", "stop", "invalid", "bounce", "complaint", "manual", "erased"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,8 @@ def add(session: Session, entries: Iterable[Entry], source: str, now: datetime) 
     """Suppress addresses; returns how many rows are new or became stricter.
 
     An address that is there already keeps its first reason, unless the new entry spares nothing
-    (`all`) where the old one spared service messages (`marketing`).
+    (`all`) where the old one spared service messages (`marketing`), or spares the same and has the
+    weightier reason: a person who texted STOP and was blocked by hand is not free by texting START.
     """
     rows = {
         (entry.kind, addresses.suppression_key(entry.kind, entry.address)): entry
@@ -164,6 +167,16 @@ def _insert(session: Session, values: Sequence[dict[str, Any]]) -> int:
             "notification_id": new.excluded.notification_id,
             "created_at": new.excluded.created_at,
         },
-        where=(Suppression.scope == "marketing") & (new.excluded.scope == "all"),
+        where=or_(
+            and_(Suppression.scope == "marketing", new.excluded.scope == "all"),
+            and_(
+                Suppression.scope == new.excluded.scope,
+                _rank(new.excluded.reason) > _rank(Suppression.reason),
+            ),
+        ),
     )
     return len(session.execute(stated.returning(Suppression.id)).all())
+
+
+def _rank(reason: SQLColumnExpression[str]) -> ColumnElement[int]:
+    return func.array_position(array(_RANKS), reason)

@@ -16,7 +16,7 @@ from typing import Final
 
 from app.channels.base import CONNECT_SECONDS
 from app.channels.smtp_replies import Reply, Stage
-from app.channels.sockets import ca_bundle
+from app.channels.sockets import ca_bundle, connect
 
 COMMAND_SECONDS: Final = 30.0
 END_SECONDS: Final = 60.0  # the wait after the final dot
@@ -73,9 +73,7 @@ class Session:
         self.delivered = 0
         self.idle_since = time.monotonic()
         try:
-            self._socket: socket.socket = socket.create_connection(
-                (server.host, server.port), timeout=CONNECT_SECONDS
-            )
+            self._socket = connect(server.host, server.port, CONNECT_SECONDS)
         except OSError as error:
             raise Broken from error
         try:

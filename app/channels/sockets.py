@@ -2,7 +2,9 @@
 
 import os
 import select
+import socket
 import ssl
+import time
 from pathlib import Path
 
 import certifi
@@ -16,6 +18,29 @@ def ca_bundle() -> str:
         if path and Path(path).exists():
             return path
     return certifi.where()
+
+
+def connect(host: str, port: int, seconds: float) -> socket.socket:
+    """A TCP connection to the first address of a host that answers, within so many seconds in all.
+
+    Each address gets its share of what is left, so that one which swallows everything does not
+    keep the next from being tried. Raises OSError.
+    """
+    ends = time.monotonic() + seconds
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    error = OSError(f"{host} has no address")
+    for tried, (family, kind, protocol, _, address) in enumerate(found):
+        left = max(0.001, ends - time.monotonic())
+        made = socket.socket(family, kind, protocol)
+        try:
+            made.settimeout(left / (len(found) - tried))
+            made.connect(address)
+        except OSError as refused:
+            made.close()
+            error = refused
+        else:
+            return made
+    raise error
 
 
 def has_ended(descriptor: int) -> bool:

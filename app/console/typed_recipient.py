@@ -1,6 +1,7 @@
 """An address that somebody typed to send a test to."""
 
 from app.audience import addresses
+from app.audience.devices import spelling
 from app.errors import Invalid
 from app.sending.requests import Recipient
 
@@ -20,4 +21,4 @@ def recipient(channel: str, typed: str) -> Recipient:
     if not 8 <= len(typed) <= 4096 or any(letter.isspace() for letter in typed):
         message = "Enter the push token of a device, without spaces."
         raise Invalid.one("/to", "invalid_format", message)
-    return Recipient(device=(channel, typed))
+    return Recipient(device=(channel, spelling(channel, typed)))

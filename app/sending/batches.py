@@ -7,7 +7,7 @@ that number: a worker that was paused and wakes up late can neither send nor wri
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -59,6 +59,15 @@ class Member:
     test: bool
     campaign_id: int | None
     accepted_at: datetime
+
+
+class _Waiting(Protocol):
+    """A row of the log."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def accepted_at(self) -> datetime: ...
 
 
 def make(
@@ -240,6 +249,17 @@ def renew(session: Session, held: Sequence[Claim], now: datetime) -> None:
             "until": now + LEASE,
         },
     )
+
+
+def put_back(session: Session, claim: Claim, rows: Iterable[_Waiting], now: datetime) -> None:
+    """Messages that were not begun lost nothing: they wait in a batch of their own, as long as
+    they have waited already, or nobody would ever see that it is too long.
+    """
+    members = [
+        Member(row.id, claim.channel, claim.lane, claim.test, claim.campaign_id, row.accepted_at)
+        for row in rows
+    ]
+    make(session, members, now, since=claim.created_at)
 
 
 def finish(session: Session, claim: Claim, now: datetime) -> bool:

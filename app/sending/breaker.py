@@ -5,7 +5,7 @@ without losing a try, or go by another provider. The first answer that shows the
 closes it, and whatever waited goes at once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -24,6 +24,8 @@ PROBE_EVERY: Final = timedelta(seconds=10)
 # A probe that no patient message has been for so long is anybody's: where nothing is sent in bulk,
 # a provider that is well again would otherwise never be asked.
 OVERDUE: Final = timedelta(seconds=60)
+# Longer than any call is in the air.
+JUST_OPENED: Final = timedelta(minutes=2)
 # What waited comes back spread over this time.
 SPREAD_SECONDS: Final = 3
 
@@ -127,12 +129,7 @@ def change_over(
     All of it, or with `ids` these messages. A time that the first provider asked for does not
     matter then: the other one never did.
     """
-    open_ones = troubled(session)
-    channels = [
-        channel
-        for channel in engine.providers.channels(provider)
-        if provider in open_ones and not set(engine.providers.route(channel)) <= set(open_ones)
-    ]
+    channels = _with_another(engine, provider, troubled(session))
     if channels:
         which = {} if ids is None else {"ids": literal(ids)}
         session.execute(
@@ -140,6 +137,30 @@ def change_over(
             {"provider": provider, "now": now, "spread": SPREAD_SECONDS, **which},
         )
         _ask_again(session, channels)
+
+
+def bring_stragglers(session: Session, engine: Engine, now: datetime) -> None:
+    """The same for retries written down while or after a breaker opened, by threads and processes
+    whose calls were in the air then.
+    """
+    open_ones = troubled(session)
+    for provider, account in open_ones.items():
+        fresh = account.open_since is not None and account.open_since > now - JUST_OPENED
+        if fresh and _with_another(engine, provider, open_ones):
+            session.execute(
+                text(_FORWARD.format(floor="null", these="")),
+                {"provider": provider, "now": now, "spread": SPREAD_SECONDS},
+            )
+
+
+def _with_another(engine: Engine, provider: str, open_ones: Iterable[str]) -> list[str]:
+    """The channels of a provider in trouble that have one which is well."""
+    troubled_ones = set(open_ones)
+    return [
+        channel
+        for channel in engine.providers.channels(provider)
+        if provider in troubled_ones and not set(engine.providers.route(channel)) <= troubled_ones
+    ]
 
 
 def close(session: Session, provider: str, channels: list[str], now: datetime) -> None:

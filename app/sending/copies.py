@@ -20,6 +20,14 @@ def packed(rows: Sequence[Row]) -> bytes:
     return zlib.compress(orjson.dumps(copy_facts(rows)), 1)
 
 
+def of_batch(session: Session, batch_id: int) -> frozenset[int] | None:
+    """The messages that a batch was to hand over; None when nothing says so."""
+    copy = session.get(Copy, batch_id, populate_existing=True)
+    if copy is None or not copy.facts:
+        return None
+    return frozenset(int(key) for key in orjson.loads(zlib.decompress(copy.facts)))
+
+
 def of(session: Session, notification_id: int) -> Mapping[str, Any] | None:
     """The variables of the last try of a message; None when it never went out."""
     batch_id = session.scalar(

@@ -15,7 +15,7 @@ shown as such (`lost`).
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -39,7 +39,7 @@ from app.sending import (
     withdrawals,
 )
 from app.sending.attempts import Answer
-from app.sending.batches import Asked, Claim, Member
+from app.sending.batches import Asked, Claim
 from app.sending.breaker import Way
 from app.sending.engine import Engine
 from app.sending.facts import Row
@@ -90,11 +90,10 @@ def _record(engine: Engine, taken: Taken, answers: "_Answers", trip: Trip | None
             return False
         attempts.write(session, claim, answers.unwritten(), alone=answers.sure)
         rest = answers.lost.without_shown(answers.all)
-        outcomes.record(session, engine, claim, plan.rows, rest, plan.settled, now)
-        outcomes.fall_back(session, plan.unsent, now)
+        outcomes.record(session, engine, claim, plan, rest, now)
         if plan.holds:
             caps.let_go(session, claim)
-        _put_back(session, claim, answers.left, now)
+        batches.put_back(session, claim, answers.left, now)
         _report_health(session, engine, taken, answers.results, trip, now)
     return True
 
@@ -171,17 +170,6 @@ def _within_pace(session: Session, claim: Claim, way: Way, now: datetime) -> Cla
     return None
 
 
-def _put_back(session: Session, claim: Claim, left: Sequence[Row], now: datetime) -> None:
-    """Messages that were not begun lost nothing: they wait in a batch of their own, as long as
-    they have waited already, or nobody would ever see that it is too long.
-    """
-    members = [
-        Member(row.id, claim.channel, claim.lane, claim.test, claim.campaign_id, row.accepted_at)
-        for row in left
-    ]
-    batches.make(session, members, now, since=claim.created_at)
-
-
 def _report_health(
     session: Session,
     engine: Engine,
@@ -244,7 +232,7 @@ class _Answers:
         self._claim = taken.claim
         self._plan = taken.plan
         self._provider = engine.providers.named(taken.way.provider, taken.claim.test)
-        self._health = engine.health
+        self._health = None if taken.claim.test else engine.health  # the sandbox is no provider
         self._gate = taken.gate
         self._written = 0
         self._writing = threading.Lock()
@@ -261,10 +249,15 @@ class _Answers:
     def collect(self) -> None:
         """Hand the messages over and wait for every answer."""
         messages = self._plan.messages
-        with self._health.in_air(self._provider.name, len(messages)):
+        with self._in_air(len(messages)):
             self._provider.send(messages, self._on_result, self._gate.may_begin)
         with self._writing:
             self._done = True
+
+    def _in_air(self, messages: int) -> AbstractContextManager[None]:
+        if self._health is None:
+            return nullcontext()
+        return self._health.in_air(self._provider.name, messages)
 
     def flush(self) -> None:
         """The lease keeper's: write down what no further answer has brought to paper.
@@ -306,7 +299,8 @@ class _Answers:
         self._moment = time.monotonic()
         if self._moment - self._looked > SAME_MOMENT_SECONDS or not self.all:
             self._looked, self._at = self._moment, clock.now()
-            self._health.answered(self._provider.name)
+            if self._health is not None:
+                self._health.answered(self._provider.name)
 
     def _is_last(self) -> bool:
         return len(self.results) == len(self._plan.messages)

@@ -16,6 +16,7 @@ from app.sending.batches import Claim
 from app.sending.dead_addresses import Answered
 from app.sending.engine import Engine
 from app.sending.facts import Row
+from app.sending.planning import Plan
 from app.sending.retry import Next, Tried
 from app.sending.states import Change
 from app.sending.vocabulary import CHANNEL_WORDS, provider_name
@@ -25,13 +26,14 @@ def record(
     session: Session,
     engine: Engine,
     claim: Claim,
-    rows: Sequence[Row],
+    plan: Plan,
     answers: Sequence[Answer],
-    settled: Sequence[Change],
     now: datetime,
 ) -> None:
-    """Write the state that follows from each answer, and everything else that follows from it."""
-    by_id = {row.id: row for row in rows}
+    """Write the state that follows from each answer, that of the rows which the plan settled, and
+    everything else that follows.
+    """
+    by_id, settled = {row.id: row for row in plan.rows}, plan.settled
     between = (claim.accepted_from, claim.accepted_to)
     taken = [answer for answer in answers if answer.result.outcome is Outcome.ACCEPTED]
     others = [answer for answer in answers if answer.result.outcome is not Outcome.ACCEPTED]
@@ -46,7 +48,8 @@ def record(
         dead_addresses.settle(session, answered, now)
         concerns.tell(session, answered, now)
     _incidents(session, claim, gave_up, others, now)
-    fall_back(session, [row for row, _, _ in gave_up], now)
+    # All at once: it waits for others about the same people, in an order that all share.
+    _fall_back(session, [*(row for row, _, _ in gave_up), *plan.unsent], now)
 
 
 def _lock(
@@ -108,7 +111,7 @@ def _notable(taken: Sequence[Answer], others: Sequence[Answer]) -> Sequence[Answ
     return [*said, *others]
 
 
-def fall_back(session: Session, rows: Iterable[Row], now: datetime) -> None:
+def _fall_back(session: Session, rows: Iterable[Row], now: datetime) -> None:
     """Messages of the strategy `first` go on to the person's next channel."""
     fallback.next_channels(session, [row.id for row in rows if row.fallback], now)
 

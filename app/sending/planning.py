@@ -82,8 +82,12 @@ class _Decided:
     def about(self, row: Row, taken: int) -> Decision:
         """`taken`: so many messages to the same person were decided to go before, in this batch."""
         if taken:
-            sent = row.policy.sent_in_window + taken
-            return decide(replace(row.policy, sent_in_window=sent), self._rules, self._now)
+            facts = row.policy
+            sent = facts.sent_in_window + taken
+            # Those of this batch go now: at the latest a window from now there is room again.
+            room_at = facts.room_at or self._now + row.window
+            facts = replace(facts, sent_in_window=sent, room_at=room_at)
+            return decide(facts, self._rules, self._now)
         known = self._known.get(row.case)
         if known is None:
             known = self._known[row.case] = decide(row.policy, self._rules, self._now)

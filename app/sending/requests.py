@@ -13,7 +13,8 @@ Strategy = Literal["all", "first"]
 class Recipient:
     """Exactly one of: a known person, an e-mail address, a phone number (E.164), a device.
 
-    `contact_id` is the console's way to name a person; `device` is (platform, token).
+    `contact_id` is the console's way to name a person; `device` is (platform, token), the token as
+    `devices.spelling` writes it.
     """
 
     external_id: str | None = None

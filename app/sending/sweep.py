@@ -14,11 +14,23 @@ from sqlalchemy.orm import Session
 from app import jobs
 from app.alerts import incidents
 from app.channels.base import Outcome, Result
-from app.sending import attempts, batches, breaker, caps, evidence, outcomes, pace, retry, states
+from app.sending import (
+    attempts,
+    batches,
+    breaker,
+    caps,
+    copies,
+    evidence,
+    outcomes,
+    pace,
+    retry,
+    states,
+)
 from app.sending.attempts import Answer
 from app.sending.batches import Claim, Member
 from app.sending.engine import Engine
 from app.sending.facts import load
+from app.sending.planning import Plan
 from app.sending.retry import Silence, Tried
 from app.sending.rules import current
 from app.sending.states import Change
@@ -59,17 +71,20 @@ def release_due(session: Session, now: datetime) -> int:
 def nudge_forgotten(session: Session, engine: Engine, now: datetime) -> int:
     """Ask again for pending batches that the queue has lost, or let lie for long.
 
+    While workers are away the queue must not grow by what it holds already: where it is as long as
+    the batches are many, nothing is lost.
     Not for those that wait for a provider: one of them is asked for when a probe may go. Nor for
     those that wait for a limit: the clock asks for as many as it lets through.
     """
-    empty = [queue for queue in jobs.QUEUES if jobs.waiting(queue) == 0]
+    lengths = {queue: jobs.waiting(queue) for queue in jobs.QUEUES}
+    pending = _pending(session)
     rows = session.execute(
         text(
             """
             update batch b set nudged_at = :now where b.id in (
               select id from batch p
                where p.state = 'pending'
-                 and (p.nudged_at < :long_ago
+                 and ((p.nudged_at < :long_ago and p.channel || '.' || p.lane = any(:short))
                       or (p.nudged_at < :recently and p.channel || '.' || p.lane = any(:empty)))
                  and not exists (
                    select from lane_state l where l.channel = p.channel and l.lane = p.lane
@@ -87,7 +102,12 @@ def nudge_forgotten(session: Session, engine: Engine, now: datetime) -> int:
             "now": now,
             "long_ago": now - NUDGE_ANYWAY,
             "recently": now - NUDGE_WHEN_EMPTY,
-            "empty": empty,
+            "empty": [queue for queue, length in lengths.items() if length == 0],
+            "short": [
+                queue
+                for queue, length in lengths.items()
+                if length is not None and length < pending.get(queue, 0)
+            ],
             "parked": list(breaker.parked(session, engine)),
             "limited": _limited(session, engine),
             "limit": TAKEN,
@@ -95,6 +115,16 @@ def nudge_forgotten(session: Session, engine: Engine, now: datetime) -> int:
     ).all()
     jobs.enqueue_after_commit(session, [jobs.deliver(*row) for row in rows])
     return len(rows)
+
+
+def _pending(session: Session) -> dict[str, int]:
+    """queue -> how many batches wait."""
+    rows = session.execute(
+        text(
+            "select channel || '.' || lane, count(*) from batch where state = 'pending' group by 1"
+        )
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def _limited(session: Session, engine: Engine) -> list[str]:
@@ -172,8 +202,13 @@ def _settle_dispatched(
 ) -> None:
     """Answers that were written down count; the rest was in the air and has no answer."""
     answers = attempts.of_batch(session, claim)
+    went = copies.of_batch(session, claim.id)
     # Some may be `unknown` already: their answer was lost before the worker died.
     rows = [row for row in load(session, claim, current(session), now) if row.status in _IN_AIR]
+    if went is not None:  # of the others it was decided that they do not go, or not now
+        stayed = [row for row in rows if row.status == "queued" and row.id not in went]
+        batches.put_back(session, claim, stayed, now)
+        rows = [row for row in rows if row.status != "queued" or row.id in went]
     lost = [
         Answer(row.id, row.attempts + 1, provider, _WORKER_DIED, now)
         for row in rows
@@ -181,7 +216,7 @@ def _settle_dispatched(
     ]
     attempts.write(session, claim, lost)
     known = [answers[row.id] for row in rows if row.id in answers]
-    outcomes.record(session, engine, claim, rows, known + lost, [], now)
+    outcomes.record(session, engine, claim, Plan(rows=rows), known + lost, now)
     session.execute(
         text("update batch set state = 'unknown', done_at = :now where id = :id"),
         {"id": claim.id, "now": now},

@@ -180,7 +180,7 @@ def _lift(session: Session, items: Iterable[Item]) -> None:
 
 def _alert(session: Session, items: Iterable[Item], now: datetime) -> None:
     counted = Counter(news.alert for news, message in items if news.alert and not message.test)
-    for alert, number in counted.items():
+    for alert, number in sorted(counted.items(), key=lambda item: item[0].cause):
         incidents.open_or_count(
             session,
             alert.cause,
@@ -194,17 +194,21 @@ def _alert(session: Session, items: Iterable[Item], now: datetime) -> None:
 
 def _let_rest(session: Session, items: Iterable[Item], now: datetime) -> None:
     """Carriers that take no more today, or only slowly: the provider's account waits."""
-    wanted = {(news.source, news.rest) for news, message in items if news.rest and not message.test}
-    for source, rest in wanted:
-        if rest is not None:
-            trip = Trip("throttled", rest.code, rest.why, rest_until(rest, now))
-            breaker.open_(session, source, trip, now)
+    longest: dict[tuple[str, Rest], datetime] = {}
+    for news, message in items:
+        if news.rest and not message.test:
+            until = rest_until(news.rest, message.handed_at or now, now)
+            known = longest.setdefault((news.source, news.rest), until)
+            longest[news.source, news.rest] = max(known, until)
+    for (source, rest), until in longest.items():
+        if until > now:  # a report may be days late, and be about a day that is over
+            breaker.open_(session, source, Trip("throttled", rest.code, rest.why, until), now)
 
 
-def rest_until(rest: Rest, now: datetime) -> datetime:
-    """The next midnight of the zone, or half a minute from now."""
+def rest_until(rest: Rest, handed_at: datetime, now: datetime) -> datetime:
+    """The midnight of the zone after the hand-over, or half a minute from now."""
     if not rest.zone:
         return now + _REST
-    there = now.astimezone(ZoneInfo(rest.zone))
+    there = handed_at.astimezone(ZoneInfo(rest.zone))
     tomorrow = (there + timedelta(days=1)).date()
     return datetime.combine(tomorrow, time(), ZoneInfo(rest.zone)).astimezone(UTC)

@@ -20,8 +20,10 @@ from app.tracking.scoring import Cell, Known, judge, tally
 from app.tracking.verdicts import HUMAN, Look
 
 KINDS: Final = ("opened", "clicked", "dismissed", "complained", "unsubscribed", "replied")
-# Someone who loads a picture ten thousand times is not worth ten thousand rows.
+# Someone who loads a picture ten thousand times is not worth ten thousand rows. What people say of
+# a message, a complaint above all, is never too much.
 MAX_PER_MESSAGE: Final = 100
+_MANY: Final = ("opened", "clicked", "dismissed")
 # Where the hand-over says something: nobody opens a push before it is shown.
 _BY_MACHINES_TOO: Final = ("email", "sms")
 
@@ -46,7 +48,8 @@ class Hit:
 def record(session: Session, hits: Sequence[Hit], now: datetime) -> list[Hit]:
     """Store these hits with their verdicts and count them; answers those that were new.
 
-    Hits on messages that are not known, replays, and what goes beyond MAX_PER_MESSAGE are left out.
+    Left out are hits on messages that are not known, replays, and opens and clicks beyond
+    MAX_PER_MESSAGE.
     """
     if not hits:
         return []
@@ -63,7 +66,7 @@ def record(session: Session, hits: Sequence[Hit], now: datetime) -> list[Hit]:
     firsts: Counter[tuple[int, str, Cell]] = Counter()
     for key, group in _by_message(fresh).items():
         message, before = found[key], known.get(key, [])
-        room = group[: max(0, MAX_PER_MESSAGE - len(before))]
+        room = _with_room(group, before)
         taken += room
         after = judge(before + [_to_known(hit, message) for hit in room])
         new = after[len(before) :]
@@ -74,6 +77,18 @@ def record(session: Session, hits: Sequence[Hit], now: datetime) -> list[Hit]:
     _rewrite(session, changed)
     _count(session, counts, firsts)
     return taken
+
+
+def _with_room(hits: Iterable[Hit], before: Iterable[Known]) -> list[Hit]:
+    """Those that are not too many."""
+    left = MAX_PER_MESSAGE - sum(item.kind in _MANY for item in before)
+    kept = []
+    for hit in hits:
+        if hit.kind in _MANY:
+            left -= 1
+        if hit.kind not in _MANY or left >= 0:
+            kept.append(hit)
+    return kept
 
 
 def _by_message(hits: Iterable[Hit]) -> dict[int, list[Hit]]:

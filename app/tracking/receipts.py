@@ -315,12 +315,13 @@ def _try_later(session: Session, receipt: _Kept, error: str, now: datetime) -> N
 
 
 def forget(session: Session, now: datetime, limit: int = 5_000) -> int:
-    """Delete old receipts that were applied, at most `limit` in one go; answers how many."""
-    old = (
-        select(Receipt.id)
-        .where(Receipt.applied_at.is_not(None), Receipt.received_at < now - KEPT_FOR)
-        .order_by(Receipt.id)
-        .limit(limit)
+    """Delete old receipts that were applied; answers how many.
+
+    Keys grow with time: only the `limit` oldest rows are looked at, however many there are.
+    """
+    oldest = select(Receipt).order_by(Receipt.id).limit(limit).subquery()
+    old = select(oldest.c.id).where(
+        oldest.c.applied_at.is_not(None), oldest.c.received_at < now - KEPT_FOR
     )
     doomed = session.execute(delete(Receipt).where(Receipt.id.in_(old)).returning(Receipt.id))
     return len(doomed.all())

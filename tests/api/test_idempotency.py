@@ -104,6 +104,21 @@ def test_an_ordinary_body_is_kept_as_by_versions_before(api: ApiClient, app: Fla
     assert kept == {"#", *leaves}, "a key from before an update would not replay"
 
 
+def test_of_a_body_with_very_many_values_its_parts_are_compared(api: ApiClient, app: Flask) -> None:
+    many = {**SEND, "data": {"order": {"number": "88213"}, "lines": [0] * 40_000}}
+    first = send(api, "a", {"notifications": [many] * 5}, "/notifications/batch")
+    assert first.status_code == 202
+    again = {"notifications": [dict(reversed(many.items()))] * 5}
+    assert send(api, "a", again, "/notifications/batch").data == first.data
+    other = {**many, "data": {**many["data"], "lines": [0] * 39_999 + [1]}}
+    answer = send(api, "a", {"notifications": [many] * 4 + [other]}, "/notifications/batch")
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json["errors"]] == ["/notifications/4/data/lines"]
+    with app.app_context(), transaction() as session:
+        kept = session.scalars(select(Idempotency.request)).one()
+    assert len(kept) < 50
+
+
 def test_another_call_with_the_same_key_is_refused(api: ApiClient) -> None:
     send(api, "a")
     assert send(api, "a", SEND, "/notifications/explain").status_code == 422

@@ -139,6 +139,12 @@ def test_only_plain_json_is_taken(api: ApiClient, headers: dict[str, str], statu
     assert post(api, b"{}", **headers).status_code == status
 
 
+def test_no_depth_hides_behind_a_value_that_cannot_be_stored(api: ApiClient) -> None:
+    for depth in (65, 400, *range(970, 990)):
+        raw = b'{"a": "\\u0000", "b": ' + b"[" * depth + b"]" * depth + b"}"
+        assert post(api, raw).status_code == 400, depth
+
+
 def test_only_some_of_very_many_wrong_values_are_named(api: ApiClient) -> None:
     answer = post(api, json.dumps({"data": ["\x00"] * 300_000}).encode())
     assert answer.status_code == 422

@@ -61,6 +61,21 @@ def test_a_bare_address_needs_no_contact(api: ApiClient) -> None:
     assert (shown["channel"], shown["address"], shown["contact"]) == ("sms", "+447700900413", None)
 
 
+@pytest.mark.parametrize("spelled", ["AB" * 32, "ab" * 32])
+def test_a_token_in_either_spelling_is_the_same_telephone(
+    api: ApiClient, app: Flask, spelled: str
+) -> None:
+    api.call("PUT", "/contacts/u-ann/devices/" + "Ab" * 32, {"platform": "ios", "app": "a.b"})
+    content = {"ios": {"title": "Hello", "body": "There"}}
+    to = {"device": {"platform": "ios", "token": spelled}}
+    body = {"content": content, "topic": "parcels", "to": to}
+    answer = api.call("POST", "/notifications", body)
+    assert answer.status_code == 202, answer.text
+    with app.app_context(), transaction() as session:
+        message = session.scalars(select(Notification)).one()
+    assert (message.address, message.device_id is not None) == ("ab" * 32, True)
+
+
 def test_an_unknown_person_is_skipped_and_not_lost(api: ApiClient) -> None:
     (message,) = api.call("POST", "/notifications", {**SEND, "to": {"external_id": "nobody"}}).json[
         "notifications"

@@ -1,5 +1,6 @@
 """SMTP: every row of the contract sheet at its stage, sessions, and what may not happen."""
 
+import socket
 import threading
 import time
 from datetime import timedelta
@@ -11,6 +12,7 @@ import pytest
 from app.channels import smtp_session
 from app.channels.base import Outcome
 from app.channels.smtp import MESSAGES_PER_SESSION, SmtpConfig, SmtpProvider, server_of
+from app.channels.sockets import connect
 from tests.channels.messages import NOW, attempted, email, frozen_now, send, shell_emails
 from tests.channels.scripted_smtp import ScriptedSmtp
 
@@ -62,6 +64,22 @@ def test_a_slow_server_gets_more_sessions_and_a_quick_one_two(smtp_server):
     send(provider(smtp_server, connections=6), *shell_emails(40))
     slow = smtp_server.connections - quick
     assert max(2, quick - 1) < slow <= 6
+
+
+def test_addresses_that_swallow_everything_do_not_add_up(smtp_server, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as hole, socket.socket() as filler:
+        filler.connect(hole.getsockname())  # its queue holds one: the next connection gets no reply
+        one = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+        good = (*one, ("127.0.0.1", smtp_server.port))
+        found = [(*one, hole.getsockname())] * 8
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [*found, good])
+        began = time.monotonic()
+        with connect("mail.example", 25, 1.0) as connected:
+            assert connected.getpeername() == good[4]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        with pytest.raises(TimeoutError):
+            connect("mail.example", 25, 1.0)
+        assert time.monotonic() - began < 3
 
 
 def test_it_works_without_pipelining(smtp_server):

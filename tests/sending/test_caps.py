@@ -201,6 +201,16 @@ def test_a_message_may_wait_until_there_is_room(house: House, people: list[int])
     assert waits == handed + timedelta(days=7)
 
 
+def test_messages_that_meet_in_one_batch_wait_for_each_other(house: House) -> None:
+    cap(1, 7, when_full="defer")
+    house.contact("ada", email="ada@example.com")
+    keys = house.accept_together(Recipient(external_id="ada"), 3, topic="offers")
+    house.deliver_all()
+    assert outcomes(keys) == {("accepted", None): 1, ("held", "cap"): 2}
+    waits = [house.message(key).send_after for key in keys]
+    assert all(until > datetime.now(UTC) + timedelta(days=6) for until in waits if until)
+
+
 def test_the_more_important_campaign_wins(house: House, people: list[int]) -> None:
     cap(1, 7, when_full="priority")
     usual = offer(house, campaign("usual"), channels=("email",))

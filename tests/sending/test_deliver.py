@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from app import ids
 from app.db import transaction
-from app.sending import batches, breaker, control, deliver, ledger, queries
+from app.sending import batches, breaker, control, copies, deliver, ledger, planning, queries, rules
 from app.sending.leases import LeaseKeeper
 from app.sending.models import Attempt, Batch
 from app.sending.requests import Recipient
@@ -180,6 +180,26 @@ def test_a_dead_worker_loses_nothing_and_sends_at_most_once_more(house: House) -
         codes = [attempt.code for attempt in queries.attempts_of(session, row.id)]
     assert codes[0] == "worker_died"
     assert len(house.sandbox.journal()) == 1
+
+
+def test_who_was_not_to_get_it_is_decided_anew_when_the_worker_dies(house: House) -> None:
+    people = house.crowd(3)
+    house.opt_out(people[1], "offers", "email")
+    keys = house.accept_for_all(3, topic="offers", channels=("email",))
+    now = datetime.now(UTC)
+    with transaction() as session:
+        batch = session.scalars(select(Batch)).one()
+        claim = batches.claim(session, batch.id, "a worker that dies", now)
+        assert claim is not None
+        plan = planning.plan(session, house.engine, claim, rules.current(session), now)
+        facts = copies.packed(plan.rows)
+        assert batches.dispatch(session, claim, "sendgrid", facts, now)
+    house.sweep(now + timedelta(minutes=1))
+    assert [house.message(key).status for key in keys] == ["unknown", "queued", "unknown"]
+    house.deliver_all()
+    assert house.message(keys[1]).reason == "opted_out"
+    with transaction() as session:
+        assert list(queries.attempts_of(session, keys[1])) == []
 
 
 def test_a_worker_that_wakes_up_late_can_neither_send_nor_write(house: House) -> None:

@@ -88,6 +88,11 @@ class House:
         assert isinstance(answer, Accepted), answer
         return answer
 
+    def accept_together(self, to: Recipient, count: int, topic: str, **wishes: Any) -> list[int]:
+        """So many requests to one person in one call. Answers the keys."""
+        wish = SendRequest(to=to, topic=topic, version_id=self.version_id, **wishes)
+        return self._accept_all([wish] * count)
+
     def crowd(self, count: int) -> list[int]:
         """People `p0`, `p1`, … with an address and a number each, at once."""
         with transaction() as session:
@@ -115,6 +120,9 @@ class House:
             )
             for n in range(count)
         ]
+        return self._accept_all(requests)
+
+    def _accept_all(self, requests: list[SendRequest]) -> list[int]:
         caller = Caller("api", "req_test")
         with transaction() as session:
             answers = accept.accept(session, requests, caller, datetime.now(UTC))

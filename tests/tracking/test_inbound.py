@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy import text
 
-from app.audience import consent
+from app.audience import consent, suppressions
 from app.audience.consent import Choice
 from app.tracking import inbound
 from app.tracking.twilio import wish
@@ -87,3 +87,13 @@ def test_a_sender_that_is_no_number_does_nothing(world: World, number: str) -> N
 def test_a_stranger_can_stop_too(world: World) -> None:
     assert receive(world, "+15005550006", "STOP") == "stop"
     assert suppressed(world) == [("+15005550006", "stop", "all")]
+
+
+def test_start_does_not_undo_what_staff_blocked(world: World) -> None:
+    contact = world.contact(phone="+447700900412")
+    receive(world, contact.phone, "STOP")
+    suppressions.add_by_hand(world.session, "phone", "+447700900412", "court", "me", world.now)
+    receive(world, contact.phone, "STOP", MessageSid="SM2")
+    assert suppressed(world) == [("+447700900412", "manual", "all")]
+    assert receive(world, contact.phone, "START", MessageSid="SM3") == "start"
+    assert suppressed(world) == [("+447700900412", "manual", "all")]

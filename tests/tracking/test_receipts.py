@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from app import ids
 from app.sending.models import Notification
-from app.tracking import receipts
+from app.tracking import engagement, receipts
+from app.tracking.engagement import Hit
 from app.tracking.receipts import Outcome
 from tests.support.clock import START
 from tests.support.messages import World
@@ -318,6 +319,23 @@ def test_a_receipt_that_cannot_be_applied_is_put_off_and_the_others_are_applied(
     assert receipts.apply(world.session, world.now).receipts == 0
     later = receipts.apply(world.session, world.now + timedelta(minutes=1))
     assert later.failed == 1
+
+
+def test_a_complaint_counts_however_often_the_mail_was_opened(world: World) -> None:
+    message = world.message(world.contact())
+    opens = [Hit(message.id, "opened", world.now, "pixel") for _ in range(120)]
+    assert len(engagement.record(world.session, opens, world.now)) == engagement.MAX_PER_MESSAGE
+    assert apply(world, sendgrid(message, "spamreport")).events == 1
+    assert list(suppressed(world).values()) == [("complaint", "marketing")]
+
+
+def test_a_daily_limit_that_is_told_late_closes_no_later_day(world: World) -> None:
+    for hours, closed in ((72, 0), (0, 1)):
+        handed = world.now - timedelta(hours=hours)
+        message = world.message(world.contact(), channel="sms", handed_at=handed)
+        twilio(world, message, "undelivered", "30023")
+        query = "select count(*) from provider_account where open_since is not null"
+        assert world.session.scalar(text(query)) == closed
 
 
 def test_what_was_applied_is_forgotten_after_a_week(world: World) -> None:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 from app.api.reading import pointer
 from app.api.schemas.common import Channel, DocumentedAs, Email, ExternalId, Phone, wrong
 from app.api.validation import Body, Moment, Reply
-from app.audience.devices import token_problem
+from app.audience.devices import spelling, token_problem
 from app.errors import FieldError
 from app.sending.requests import Accepted, Recipient, SendRequest
 
@@ -139,12 +139,13 @@ class SendBody(Body):
     def request(self) -> SendRequest:
         """The wish in the words of `app.sending`."""
         device = self.to.device
+        token = spelling(device.platform, device.token) if device else ""
         return SendRequest(
             to=Recipient(
                 external_id=self.to.external_id,
                 email=self.to.email,
                 phone=self.to.phone,
-                device=(device.platform, device.token) if device else None,
+                device=(device.platform, token) if device else None,
             ),
             template=self.template,
             content=self.content.model_dump(exclude_none=True) if self.content else None,

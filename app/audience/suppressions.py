@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, and_, delete, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    SQLColumnExpression,
+    and_,
+    delete,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import array, insert
 from sqlalchemy.orm import Session
 
@@ -16,6 +26,7 @@ from app.paging import Page, cut, decode_cursor
 
 KINDS: Final = ("email", "phone", "token")
 _CHUNK: Final = 5000
+_GROUP: Final = " group "  # in the source of what a provider's unsubscribe group says
 # The later in this list, the less may lift it: a person takes back her own words, not ours.
 _RANKS: Final = ["unsubscribe", "stop", "invalid", "bounce", "complaint", "manual", "erased"]
 
@@ -41,7 +52,7 @@ def add(session: Session, entries: Iterable[Entry], source: str, now: datetime) 
     """
     rows = {
         (entry.kind, addresses.suppression_key(entry.kind, entry.address)): entry
-        for entry in sorted(entries, key=lambda entry: entry.scope == "all")
+        for entry in sorted(entries, key=_weight)
     }
     if not rows:
         return 0
@@ -58,6 +69,7 @@ def add(session: Session, entries: Iterable[Entry], source: str, now: datetime) 
         }
         for (kind, address), entry in sorted(rows.items(), key=lambda item: item[0])
     ]
+    _not_of_one_group(session, values, source)
     changed = 0
     for start in range(0, len(values), _CHUNK):
         changed += _insert(session, values[start : start + _CHUNK])
@@ -157,6 +169,13 @@ def is_erased(entry: Suppression) -> bool:
 
 def _insert(session: Session, values: Sequence[dict[str, Any]]) -> int:
     new = insert(Suppression).values(values)
+    stronger = or_(
+        and_(Suppression.scope == "marketing", new.excluded.scope == "all"),
+        and_(
+            Suppression.scope == new.excluded.scope,
+            _rank(new.excluded.reason) > _rank(Suppression.reason),
+        ),
+    )
     stated = new.on_conflict_do_update(
         index_elements=["kind", "address"],
         set_={
@@ -167,15 +186,31 @@ def _insert(session: Session, values: Sequence[dict[str, Any]]) -> int:
             "notification_id": new.excluded.notification_id,
             "created_at": new.excluded.created_at,
         },
-        where=or_(
-            and_(Suppression.scope == "marketing", new.excluded.scope == "all"),
-            and_(
-                Suppression.scope == new.excluded.scope,
-                _rank(new.excluded.reason) > _rank(Suppression.reason),
-            ),
-        ),
+        where=stronger,
     )
     return len(session.execute(stated.returning(Suppression.id)).all())
+
+
+def _not_of_one_group(session: Session, values: Sequence[dict[str, Any]], source: str) -> None:
+    """Who left a group at the provider, and then in another way too, does not come back by
+    rejoining that group.
+    """
+    left = [(item["kind"], item["address"]) for item in values if item["reason"] == "unsubscribe"]
+    for start in range(0, len(left), _CHUNK):
+        session.execute(
+            update(Suppression)
+            .where(
+                tuple_(Suppression.kind, Suppression.address).in_(left[start : start + _CHUNK]),
+                Suppression.reason == "unsubscribe",
+                Suppression.source.contains(_GROUP),
+                Suppression.source != source,
+            )
+            .values(source=func.split_part(Suppression.source, _GROUP, 1))
+        )
+
+
+def _weight(entry: Entry) -> tuple[bool, int]:
+    return entry.scope == "all", _RANKS.index(entry.reason)
 
 
 def _rank(reason: SQLColumnExpression[str]) -> ColumnElement[int]:

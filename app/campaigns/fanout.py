@@ -17,7 +17,7 @@ from app.audience.models import Topic
 from app.campaigns import audience
 from app.campaigns.candidates import CANDIDATES, parameters
 from app.campaigns.models import Campaign
-from app.sending import batches
+from app.sending import batches, fallback
 
 CHUNK: Final = 10_000
 
@@ -82,7 +82,7 @@ _INSERT: Final = """
       from chosen ch where not exists (
              select from first f where f.contact_id = ch.contact_id and f.channel = ch.channel
                 and f.device = coalesce(ch.device_id, 0))
-    returning id, channel, status, reason
+    returning id, channel, status, reason, fallback
   ),
   inserted as (
     select id, channel, status, reason from first union all
@@ -93,17 +93,22 @@ _INSERT: Final = """
     select :campaign, channel, date_trunc('hour', cast(:now as timestamptz)), status,
            coalesce(reason, ''), count(*), 0
       from inserted group by channel, status, reason
+  ),
+  made as (
+    insert into batch (channel, lane, campaign_id, ids, accepted_from, accepted_to, created_at,
+                       nudged_at)
+    select channel, 'bulk', :campaign, array_agg(id order by id), :launched_at, :launched_at,
+           :now, :now
+      from (
+        select id, channel,
+               (row_number() over (partition by channel order by id) - 1) / :size as part
+          from inserted where status = 'queued'
+      ) numbered
+     group by channel, part order by part, channel
+    returning id, channel, lane
   )
-  insert into batch (channel, lane, campaign_id, ids, accepted_from, accepted_to, created_at,
-                     nudged_at)
-  select channel, 'bulk', :campaign, array_agg(id order by id), :launched_at, :launched_at,
-         :now, :now
-    from (
-      select id, channel, (row_number() over (partition by channel order by id) - 1) / :size as part
-        from inserted where status = 'queued'
-    ) numbered
-   group by channel, part order by part, channel
-  returning id, channel, lane
+  select id, channel, lane from made union all
+  select id, channel, null from again where cardinality(fallback) > 0
 """
 
 
@@ -124,7 +129,9 @@ def next_chunk(session: Session, campaign_id: int, now: datetime, most: int = CH
     made = session.execute(
         text(f"with {CANDIDATES}, {way}, {_INSERT}"), _parameters(session, campaign, now)
     ).all()
-    jobs.enqueue_after_commit(session, [jobs.deliver(*row) for row in made])
+    jobs.enqueue_after_commit(session, [jobs.deliver(*row) for row in made if row.lane])
+    # Their address was taken by somebody of an earlier chunk: they have others.
+    fallback.next_channels(session, [row.id for row in made if not row.lane], now)
     campaign.fanned_out_to = last
     campaign.updated_at = now
     return True

@@ -229,7 +229,10 @@ def _frozen(session: Session, campaign: Campaign, now: datetime) -> int:
 
 def _locked(session: Session, campaign_id: int, allowed: Collection[str]) -> Campaign:
     campaign = session.scalars(
-        select(Campaign).where(Campaign.id == campaign_id).with_for_update()
+        select(Campaign)
+        .where(Campaign.id == campaign_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)  # a page may have read it long before
     ).one_or_none()
     if campaign is None:
         raise NotFound("There is no such campaign.")

@@ -166,7 +166,7 @@ def _unless_shared(session: Session, campaign: Campaign, contact: Contact, way: 
     people = audience.matching(session, campaign)
     if session.scalar(people.where(same, Contact.id < contact.id).limit(1)) is None:
         return way
-    words = "Somebody else of this audience has the same address and gets it."
+    words = "Somebody else of this audience has the same address. It gets one message, as theirs."
     return Answer(False, way.channels, "duplicate_address", words)
 
 

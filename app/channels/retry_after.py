@@ -39,7 +39,7 @@ def from_retry_after(value: str, now: datetime) -> Wait:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     # A date in the past is a clock that disagrees with ours, not an absurd wish: no wait at all.
-    wait = moment.astimezone(UTC) - now
+    wait = moment - now
     return Wait(now) if wait <= timedelta(0) else _clamped(wait, now)
 
 

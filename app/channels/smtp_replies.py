@@ -12,7 +12,8 @@ from app.channels.exchange import Row
 # Postfix's own pauses: 300 s at first, doubled each time, 4000 s at most.
 GREYLIST_PAUSE: Final = timedelta(seconds=300)
 LONGEST_PAUSE: Final = timedelta(seconds=4000)
-_ENHANCED: Final = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\b")
+# At the beginning of a line (RFC 2034), of whichever; some servers put a sign before it.
+_ENHANCED: Final = re.compile(r"^[#(\[]?([245]\.\d{1,3}\.\d{1,3})\b", re.MULTILINE)
 
 
 class Stage(StrEnum):
@@ -36,7 +37,7 @@ class Reply:
     @property
     def enhanced(self) -> str:
         """`5.1.1`, or an empty string."""
-        found = _ENHANCED.match(self.text)
+        found = _ENHANCED.search(self.text)
         return found[1] if found else ""
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -37,12 +38,30 @@ _UNANSWERED: Final = """
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Air:
+    """Messages in the air when processes were killed or stopped.
+
+    `taken`: how many a provider had. `unanswered`: all that may have been on their way to one, as
+    no answer was written down. Only these may come twice, and no more than were taken.
+    """
+
+    taken: int = 0
+    unanswered: frozenset[str] = frozenset()
+
+    def __add__(self, other: "Air") -> "Air":
+        return Air(self.taken + other.taken, self.unanswered | other.unanswered)
+
+
+NOTHING: Final = Air()
+
+
 @contextmanager
-def stopped_in_the_air(house: House, pids: Sequence[int]) -> Iterator[int]:
+def stopped_in_the_air(house: House, pids: Sequence[int]) -> Iterator[Air]:
     """Let these processes stand still at a moment at which calls of theirs are in the air.
 
-    Answers how many messages of all of them are in the air; 0 when there was no such moment within
-    PATIENCE. They go on afterwards, if they still exist.
+    Answers what all of them have in the air; nothing when there was no such moment within PATIENCE.
+    They go on afterwards, if they still exist.
     """
     end = time.monotonic() + PATIENCE
     while True:
@@ -50,13 +69,13 @@ def stopped_in_the_air(house: House, pids: Sequence[int]) -> Iterator[int]:
         if late or _something_left(house, pids):
             _signal(pids, signal.SIGSTOP)
             time.sleep(_ARRIVAL_SECONDS)
-            count = _count(house, pids)
-            if count or late:
+            air = _look(house, pids)
+            if air.taken or late:
                 break
             _signal(pids, signal.SIGCONT)
         time.sleep(0.01)
     try:
-        yield count
+        yield air
     finally:
         _signal(pids, signal.SIGCONT)
 
@@ -70,19 +89,20 @@ def _something_left(house: House, pids: Sequence[int]) -> bool:
     return bool(row and row[0])
 
 
-def _count(house: House, pids: Sequence[int]) -> int:
+def _look(house: House, pids: Sequence[int]) -> Air:
     try:
         with house.database() as connection:
             rows = connection.execute(_UNANSWERED, [_owners(pids)]).fetchall()
     except psycopg.OperationalError:
-        return 0
+        return NOTHING
     left = {ids.encode("ntf", key): at - _ROUNDING for key, at in rows}
-    return sum(
+    taken = sum(
         1
         for entry in house.journal()
         if entry["notification"] in left
         and datetime.fromisoformat(entry["at"]) >= left[entry["notification"]]
     )
+    return Air(taken, frozenset(left))
 
 
 def _owners(pids: Sequence[int]) -> list[str]:

@@ -1,7 +1,7 @@
 """What can go wrong, done on purpose. Each fault lasts a while and mends itself at its end.
 
-A fault answers how many messages were in the air when processes were killed or stopped: only those
-may arrive twice.
+A fault answers which messages were in the air when processes were killed or stopped: only those may
+arrive twice.
 """
 
 import os
@@ -20,61 +20,61 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from app.drill import disk
-from app.drill.air import stopped_in_the_air
+from app.drill.air import NOTHING, Air, stopped_in_the_air
 from app.drill.house import BULK, SCHEDULER, TRANSACTIONAL, WEB, House
 from app.servers.process import open_log
 
-Fault = Callable[[House], int]
+Fault = Callable[[House], Air]
 DISK_FULL: Final = "disk-full"
 _POSTGRES: Final = "postgres -D"
 _FULL_SECONDS: Final = 10.0
 _NEXT_LOG: Final = "select pg_logical_emit_message(false, 'drill', 'full'), pg_switch_wal()"
 
 
-def _kill_worker(house: House) -> int:
+def _kill_worker(house: House) -> Air:
     """One after the other, then both at once, each time in the middle of their calls."""
-    in_air = 0
+    in_air = NOTHING
     for victims in ((BULK,), (TRANSACTIONAL,), (BULK, TRANSACTIONAL)):
         pids = [pid for words in victims for pid in house.wait_for(words)]
-        with stopped_in_the_air(house, pids) as count:
-            in_air += count
+        with stopped_in_the_air(house, pids) as more:
+            in_air += more
             for pid in pids:
                 _kill(pid)
         time.sleep(3)
     return in_air
 
 
-def _pause_worker(house: House) -> int:
+def _pause_worker(house: House) -> Air:
     """Longer than its lease: others take over, and then it wakes up."""
     with stopped_in_the_air(house, house.wait_for(BULK)) as in_air:
         time.sleep(40)
     return in_air
 
 
-def _kill_web(house: House) -> int:
+def _kill_web(house: House) -> Air:
     for _ in range(2):
         for pid in house.wait_for(WEB):
             _kill(pid)
         time.sleep(4)
-    return 0
+    return NOTHING
 
 
-def _flush_redis(house: House) -> int:
+def _flush_redis(house: House) -> Air:
     for _ in range(5):
         _redis(house, "flushall")
         time.sleep(0.7)
-    return 0
+    return NOTHING
 
 
-def _stop_redis(house: House) -> int:
+def _stop_redis(house: House) -> Air:
     (pid, *_) = house.wait_for("valkey")
     os.kill(pid, signal.SIGSTOP)
     time.sleep(8)
     _kill(pid)
-    return 0
+    return NOTHING
 
 
-def _restart_postgres(house: House) -> int:
+def _restart_postgres(house: House) -> Air:
     """As `pg_ctl stop -m immediate`, while answers are on their way; the keeper starts it again."""
     workers = house.wait_for(BULK) + house.wait_for(TRANSACTIONAL)
     (pid, *_) = house.wait_for(_POSTGRES)
@@ -85,24 +85,24 @@ def _restart_postgres(house: House) -> int:
 
 
 def _provider(answer: Mapping[str, object], seconds: float) -> Fault:
-    def inject(house: House) -> int:
+    def inject(house: House) -> Air:
         house.control("faults", {}, "DELETE")  # the first rule that fits decides
         house.control("faults", {"provider": "*", "for": {"seconds": seconds}, **answer})
         time.sleep(seconds)
         house.calm()
-        return 0
+        return NOTHING
 
     return inject
 
 
-def _shuffle_webhooks(house: House) -> int:
+def _shuffle_webhooks(house: House) -> Air:
     house.control("events", {"shuffle": True, "duplicate": 3, "batch": 50, "delay_s": 0})
     time.sleep(10)
     house.calm()
-    return 0
+    return NOTHING
 
 
-def _three_schedulers(house: House) -> int:
+def _three_schedulers(house: House) -> Air:
     """Two more beside the first, which dies."""
     environ = house.environ | {
         "DATABASE_URL": house.facts["database_url"],
@@ -124,10 +124,10 @@ def _three_schedulers(house: House) -> int:
         for other in others:
             other.terminate()
             other.wait(30)
-    return 0
+    return NOTHING
 
 
-def _disk_full(house: House) -> int:
+def _disk_full(house: House) -> Air:
     """Not a byte is left where PostgreSQL keeps its data.
 
     First its tables cannot grow, then its write-ahead log: that one it does not survive.
@@ -140,13 +140,13 @@ def _disk_full(house: House) -> int:
                 connection.execute(_NEXT_LOG)
 
     disk.fill(house.pid, house.var_dir / "postgres", _FULL_SECONDS, meanwhile)
-    return 0
+    return NOTHING
 
 
-def _random(house: House) -> int:
+def _random(house: House) -> Air:
     quick = [name for name in FAULTS if name not in ("random", "pause-worker", DISK_FULL)]
     chosen = random.sample(quick, 3)  # chance guards nothing here
-    return sum(FAULTS[name](house) for name in chosen)
+    return sum((FAULTS[name](house) for name in chosen), NOTHING)
 
 
 FAULTS: Final[Mapping[str, Fault]] = {

@@ -37,6 +37,7 @@ class Round:
 
     `unknown`: no answer ever came and nothing told what became of it. `campaign`: how many of the
     accepted belong to the campaign. `delivered`: webhooks said so. `waiting`: not settled in time.
+    `unexplained`: came twice although not on their way at a kill.
     """
 
     fault: str
@@ -50,11 +51,17 @@ class Round:
     campaign: int = 0
     delivered: int = 0
     waiting: int = 0
+    unexplained: int = 0
 
     @property
     def kept(self) -> bool:
         """Nothing lost or stuck, and nothing twice but what was in the air at a kill."""
-        return not self.lost and not self.waiting and self.doubled <= self.in_air_at_kills
+        return not self.lost and not self.waiting and self.twice_is_fair
+
+    @property
+    def twice_is_fair(self) -> bool:
+        """Only what was in the air came twice, and no more than that."""
+        return self.doubled <= self.in_air_at_kills and not self.unexplained
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,12 @@ class Comparison:
     def doubled(self) -> int:
         """Times beyond the first."""
         return sum(max(0, message.handed_over - 1) for message in self.messages)
+
+    def unexplained(self, in_air: Collection[str]) -> int:
+        """Times beyond the first of messages that were not in the air."""
+        return sum(
+            max(0, message.handed_over - 1) for message in self.messages if message.id not in in_air
+        )
 
     @property
     def waiting(self) -> int:

@@ -16,6 +16,7 @@ from app.alerts import incidents
 from app.channels.base import Outcome, Result
 from app.sending import (
     attempts,
+    backlog,
     batches,
     breaker,
     caps,
@@ -71,13 +72,10 @@ def release_due(session: Session, now: datetime) -> int:
 def nudge_forgotten(session: Session, engine: Engine, now: datetime) -> int:
     """Ask again for pending batches that the queue has lost, or let lie for long.
 
-    While workers are away the queue must not grow by what it holds already: where it is as long as
-    the batches are many, nothing is lost.
     Not for those that wait for a provider: one of them is asked for when a probe may go. Nor for
     those that wait for a limit: the clock asks for as many as it lets through.
     """
-    lengths = {queue: jobs.waiting(queue) for queue in jobs.QUEUES}
-    pending = _pending(session)
+    waiting = backlog.lengths()
     rows = session.execute(
         text(
             """
@@ -102,12 +100,8 @@ def nudge_forgotten(session: Session, engine: Engine, now: datetime) -> int:
             "now": now,
             "long_ago": now - NUDGE_ANYWAY,
             "recently": now - NUDGE_WHEN_EMPTY,
-            "empty": [queue for queue, length in lengths.items() if length == 0],
-            "short": [
-                queue
-                for queue, length in lengths.items()
-                if length is not None and length < pending.get(queue, 0)
-            ],
+            "empty": [queue for queue, length in waiting.items() if length == 0],
+            "short": backlog.short(session, waiting),
             "parked": list(breaker.parked(session, engine)),
             "limited": _limited(session, engine),
             "limit": TAKEN,
@@ -115,16 +109,6 @@ def nudge_forgotten(session: Session, engine: Engine, now: datetime) -> int:
     ).all()
     jobs.enqueue_after_commit(session, [jobs.deliver(*row) for row in rows])
     return len(rows)
-
-
-def _pending(session: Session) -> dict[str, int]:
-    """queue -> how many batches wait."""
-    rows = session.execute(
-        text(
-            "select channel || '.' || lane, count(*) from batch where state = 'pending' group by 1"
-        )
-    )
-    return {row[0]: row[1] for row in rows}
 
 
 def _limited(session: Session, engine: Engine) -> list[str]:

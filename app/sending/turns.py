@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app import jobs
-from app.sending import breaker, pace
+from app.sending import backlog, breaker, pace
 from app.sending.engine import Engine
 
 # Batches of one campaign that may be in hand at once, over all processes.
@@ -71,8 +71,12 @@ def nudge_paced(session: Session, engine: Engine, now: datetime) -> None:
 
     Not for those of paused queues and campaigns, and not while their providers are down.
     """
+    due = pace.due(session, now)
+    if not due:
+        return
     parked = list(breaker.parked(session, engine))
-    for key, room in pace.due(session, now).items():
+    short = backlog.short(session, backlog.lengths())
+    for key, room in due.items():
         kind, name = key.split(":", 1)
         rows = session.execute(
             text(_WAITING),
@@ -80,6 +84,7 @@ def nudge_paced(session: Session, engine: Engine, now: datetime) -> None:
                 "campaigns": [int(name)] if kind == "campaign" else [],
                 "channels": engine.providers.channels(name) if kind == "provider" else [],
                 "parked": parked,
+                "short": short,
                 "room": room,
             },
         )
@@ -93,7 +98,7 @@ _WAITING: Final = """
       from (
         select id, channel, lane, nudged_at, cardinality(ids) as size from batch b
          where state = 'pending' and (campaign_id = any(:campaigns) or channel = any(:channels))
-           and channel <> all(:parked)
+           and channel <> all(:parked) and channel || '.' || lane = any(:short)
            and not exists (select from lane_state l where l.channel = b.channel
                             and l.lane = b.lane and l.paused_at is not null)
            and not exists (select from campaign c

@@ -23,6 +23,7 @@ from app.tracking.news import News, Rest
 from app.tracking.verdicts import HUMAN
 
 Item = tuple[News, Message]
+_Trouble = tuple[str, str | None, str | None]  # channel, address and reason
 
 # Proof that the provider has it: worth keeping only as long as we do not know that.
 _PROOF: Final = ("processed",)
@@ -41,7 +42,8 @@ def apply(session: Session, items: Sequence[Item], now: datetime) -> int:
     fresh = _store_deliveries(session, moved, now) + _store_engagement(session, acted, now)
     _move(session, fresh, now)
     _suppress(session, fresh, now)
-    _lift(session, fresh)
+    new = {news.dedup for news, _ in fresh}
+    _lift(session, [item for item in unique if item[0].dedup in new])
     _alert(session, fresh, now)
     _let_rest(session, fresh, now)
     return len(fresh)
@@ -124,7 +126,7 @@ def _suppress(session: Session, items: Sequence[Item], now: datetime) -> None:
         rule, kind = news.suppress, _ADDRESS_KIND.get(message.channel)
         if rule is None or kind is None or message.address is None:
             continue
-        if rule.after > 1 and repeated[message.contact_id, news.reason] < rule.after:
+        if rule.after > 1 and repeated[_trouble(news, message)] < rule.after:
             continue
         entry = Entry(kind, message.address, rule.reason, rule.scope, rule.note, message.id)
         by_source[rule.source or news.source].append(entry)
@@ -132,50 +134,73 @@ def _suppress(session: Session, items: Sequence[Item], now: datetime) -> None:
         suppressions.add(session, entries, source, now)
 
 
-def _repeated(
-    session: Session, items: Iterable[Item], now: datetime
-) -> Counter[tuple[int | None, str | None]]:
-    """(contact, reason) -> how many of its messages failed for it lately, this time included."""
-    soft = [
-        (news, message)
-        for news, message in items
-        if news.suppress and news.suppress.after > 1 and message.contact_id is not None
-    ]
-    found: Counter[tuple[int | None, str | None]] = Counter()
+def _trouble(news: News, message: Message) -> _Trouble:
+    return message.channel, message.address, news.reason
+
+
+def _repeated(session: Session, items: Iterable[Item], now: datetime) -> Counter[_Trouble]:
+    """How many messages to an address failed for a reason lately, this time included."""
+    soft = [(news, message) for news, message in items if news.suppress and news.suppress.after > 1]
     if not soft:
-        return found
+        return Counter()
     rows = session.execute(
         text(
             """
-            select e.contact_id, n.reason, count(distinct n.id)
-              from event e
-              join notification n on n.id = e.notification_id and n.accepted_at >= :long_ago
-             where e.contact_id = any(:contacts) and e.kind in ('bounced', 'failed')
-               and e.at >= :since and n.reason = any(:reasons) and n.status = 'bounced'
-             group by 1, 2
+            select n.channel, n.address, n.reason, count(*) from notification n
+             where n.accepted_at >= :long_ago and n.status = 'bounced' and not n.test
+               and n.reason = any(:reasons)
+               and (n.contact_id = any(:contacts)
+                    or (n.contact_id is null and n.address = any(:addresses)))
+               and exists (select from event e where e.notification_id = n.id
+                              and e.kind in ('bounced', 'failed') and e.at >= :since)
+             group by 1, 2, 3
             """
         ),
         {
-            "contacts": list({message.contact_id for _, message in soft}),
+            "contacts": list({message.contact_id for _, message in soft if message.contact_id}),
+            "addresses": list({message.address for _, message in soft}),
             "reasons": list({news.reason for news, _ in soft}),
             "since": now - _REPEATED_WITHIN,
             "long_ago": now - _REPEATED_WITHIN - timedelta(days=7),
         },
     )
-    for contact, reason, number in rows:
-        found[contact, reason] = number
-    return found
+    return Counter({(row[0], row[1], row[2]): row[3] for row in rows})
 
 
-def _lift(session: Session, items: Iterable[Item]) -> None:
-    """A person who rejoined a group at the provider: only what came from that group is lifted."""
-    for news, message in items:
+def _lift(session: Session, items: Sequence[Item]) -> None:
+    """A person who rejoined a group at the provider: only what came from that group is lifted, and
+    only if she has not left again, there or elsewhere, since. Items are in the order of arrival.
+    """
+    for place, (news, message) in enumerate(items):
         kind = _ADDRESS_KIND.get(message.channel)
         if news.lift is None or kind is None or not message.address:
             continue
         entry = suppressions.check(session, kind, [message.address]).get(message.address)
-        if entry is not None and entry.source == news.lift:
+        if entry is None or entry.source != news.lift:
+            continue
+        left_again = _left_then(items[place + 1 :], news, message)
+        if not left_again and not _left_since(session, message, news.at):
             suppressions.lift(session, kind, message.address, ["unsubscribe"])
+
+
+def _left_then(items: Iterable[Item], news: News, message: Message) -> bool:
+    """Whether an opt-out of that moment, or a later one, was told after this."""
+    return any(
+        other.kind == "unsubscribed" and other.at >= news.at and whose.address == message.address
+        for other, whose in items
+    )
+
+
+def _left_since(session: Session, message: Message, at: datetime) -> bool:
+    """Whether the person (or, of a bare address, the message) has an opt-out after that moment."""
+    query = """
+      select exists (select from event
+                      where kind = 'unsubscribed' and at > :at and contact_id = :id)
+    """
+    if message.contact_id is None:
+        query = query.replace("contact_id", "notification_id")
+    values = {"at": at, "id": message.contact_id or message.id}
+    return bool(session.scalar(text(query), values))
 
 
 def _alert(session: Session, items: Iterable[Item], now: datetime) -> None:

@@ -37,17 +37,20 @@ class Stage:
 
     after: timedelta
     last: bool = False
+    test: bool = False
 
     @property
     def mark(self) -> str:
         """The name of its mark among the checkups."""
-        return f"look up texts after {int(self.after.total_seconds()) // 3600} h"
+        whose = "test texts" if self.test else "texts"
+        return f"look up {whose} after {int(self.after.total_seconds()) // 3600} h"
 
 
-STAGES: Final = (
-    Stage(timedelta(hours=1)),
-    Stage(timedelta(hours=24)),
-    Stage(timedelta(hours=72), last=True),
+# Texts of test keys have marks of their own: a sandbox that is away must not hold up the others.
+STAGES: Final = tuple(
+    Stage(after, last=after == timedelta(hours=72), test=test)
+    for test in (False, True)
+    for after in (timedelta(hours=1), timedelta(hours=24), timedelta(hours=72))
 )
 
 
@@ -58,7 +61,6 @@ class Silent(NamedTuple):
     handed_at: datetime
     provider_id: str
     attempts: int
-    test: bool
 
 
 def look(engine: Engine) -> int:
@@ -76,12 +78,14 @@ def _look(engine: Engine, stage: Stage) -> int:
         if not silent:  # so that the next look begins here
             _mark(session, stage, began - stage.after, 0, began)
             return 0
-    known = _ask(engine, silent)
-    # What could not be asked is asked at the next turn: the mark stays before the first of them.
-    answered = _up_to_first_gap(silent, known)
+    known = _ask(engine, silent, stage)
+    # What could not be asked is asked at the next turn. One that had no answer while later ones had
+    # is left to the next stage, or all would wait for it for ever.
+    passed = _up_to_last_answer(silent, known)
+    answered = [one for one in passed if one.provider_id in known]
     with transaction() as session:
         now = clock.now()
-        _keep(session, answered, known, now)
+        _keep(session, answered, known, stage, now)
         if stage.last:
             _note(session, answered, known, now)
         if answered:
@@ -99,36 +103,44 @@ def due(session: Session, stage: Stage, now: datetime) -> list[Silent]:
     rows = session.execute(
         text(
             """
-            select id, handed_at, provider_id, attempts, test from notification
+            select id, handed_at, provider_id, attempts from notification
              where status = 'accepted' and provider in ('sendgrid', 'twilio')
-               and provider = 'twilio' and provider_id is not null
+               and provider = 'twilio' and provider_id is not null and test = :test
                and handed_at >= :from and (handed_at, id) > (:from, :key) and handed_at <= :to
              order by handed_at, id limit :limit
             """
         ),
-        {"from": handed_at, "key": key, "to": now - stage.after, "limit": AT_ONCE},
+        {
+            "from": handed_at,
+            "key": key,
+            "to": now - stage.after,
+            "test": stage.test,
+            "limit": AT_ONCE,
+        },
     )
     return [Silent(*row) for row in rows]
 
 
-def _ask(engine: Engine, silent: Sequence[Silent]) -> dict[str, KnownText]:
-    found: dict[str, KnownText] = {}
-    for test in sorted({one.test for one in silent}):
-        carrier = engine.providers.named("twilio", test)
-        if isinstance(carrier, LooksUp):
-            found |= carrier.texts([one.provider_id for one in silent if one.test is test])
-    return found
+def _ask(engine: Engine, silent: Sequence[Silent], stage: Stage) -> Mapping[str, KnownText]:
+    carrier = engine.providers.named("twilio", stage.test)
+    if not isinstance(carrier, LooksUp):
+        return {}
+    return carrier.texts([one.provider_id for one in silent])
 
 
-def _up_to_first_gap(silent: Sequence[Silent], known: Mapping[str, KnownText]) -> Sequence[Silent]:
-    for place, one in enumerate(silent):
-        if one.provider_id not in known:
-            return silent[:place]
-    return silent
+def _up_to_last_answer(
+    silent: Sequence[Silent], known: Mapping[str, KnownText]
+) -> Sequence[Silent]:
+    places = [place for place, one in enumerate(silent) if one.provider_id in known]
+    return silent[: places[-1] + 1] if places else []
 
 
 def _keep(
-    session: Session, silent: Sequence[Silent], known: Mapping[str, KnownText], now: datetime
+    session: Session,
+    silent: Sequence[Silent],
+    known: Mapping[str, KnownText],
+    stage: Stage,
+    now: datetime,
 ) -> None:
     """Final statuses become receipts, as if Twilio had called back."""
     posts = []
@@ -140,7 +152,7 @@ def _keep(
         if text_.error:
             form["ErrorCode"] = text_.error
         context = {"nid": ids.encode("ntf", one.id), "att": str(one.attempts), "looked_up": True}
-        if one.test:
+        if stage.test:
             context["sandbox"] = True
         posts.append(Post("twilio_status", urlencode(form).encode(), context))
     receipts.store_all(session, posts, now)

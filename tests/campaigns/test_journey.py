@@ -98,6 +98,24 @@ def test_an_address_two_people_share_is_written_to_once_however_far_apart_they_a
     assert state(key).people == len({row.contact_id for row in rows(key)}) == 40
 
 
+@pytest.mark.parametrize("chunk", [10_000, 1])
+def test_whose_address_was_taken_is_reached_by_the_next_channel(house: House, chunk: int) -> None:
+    house.contact("ada", email="shared@example.com")
+    bob = house.contact("bob", email="shared@example.com", phone="+447700900123")
+    key = draft(house, channels=["email", "sms"], strategy="first")
+    launch(key, chunk=chunk)
+    house.deliver_all()
+    reached = {(row.contact_id, row.channel): row.status for row in rows(key)}
+    assert reached[bob, "sms"] == "accepted"
+    assert {line["to"] for line in house.sandbox.journal()} == {
+        "shared@example.com",
+        "+447700900123",
+    }
+    with transaction() as session:
+        clockwork.close_finished(session, datetime.now(UTC))
+    assert (state(key).status, state(key).people) == ("sent", 2)
+
+
 @pytest.mark.parametrize("strategy", ["all", "first"])
 def test_the_waterfall_foretells_what_happens(house: House, strategy: str) -> None:
     people(house, 60)

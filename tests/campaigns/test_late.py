@@ -16,6 +16,7 @@ from app.alerts.models import Incident
 from app.campaigns import clockwork, lifecycle
 from app.campaigns.models import Campaign
 from app.db import db, transaction
+from app.errors import Conflict
 from app.sending import engine
 from app.sending.leases import LeaseKeeper
 from app.settings import Settings
@@ -82,6 +83,19 @@ def test_a_decision_closes_the_incident() -> None:
     with transaction() as session:
         lifecycle.unschedule(session, one().id, NOW)
     assert (one().status, one().late_since, open_causes()) == ("draft", None, [])
+
+
+def test_who_decides_last_sees_what_was_decided_before() -> None:
+    schedule(NOW - timedelta(hours=2))
+    start_due(NOW)
+    key = one().id
+    with Session(db.engine) as first, Session(db.engine) as second:
+        shown = first.get_one(Campaign, key)  # by a page that counts the audience for a while
+        lifecycle.cancel(second, key, NOW)
+        second.commit()
+        with pytest.raises(Conflict):
+            lifecycle.send_late(first, key, None, NOW)
+        assert shown.status == "cancelled"
 
 
 def test_two_schedulers_at_the_same_moment_start_it_once(app: Flask) -> None:

@@ -142,6 +142,17 @@ def test_a_paused_queue_does_not_keep_the_clock_from_asking_for_others(
     assert (waiting("transactional"), waiting("bulk")) == (0, 1)
 
 
+def test_a_limited_queue_without_workers_does_not_grow(house: House) -> None:
+    with transaction() as session:
+        pace.limit(session, pace.of_provider("sendgrid"), 2 * RATE)
+    for n in range(RATE):
+        house.accept(Recipient(email=f"code{n}@example.com"), data={"first_name": "Sam"})
+    for look in range(20):
+        with transaction() as session:
+            turns.nudge_paced(session, house.engine, datetime.now(UTC) + timedelta(seconds=look))
+    assert waiting("transactional") == RATE
+
+
 def test_a_campaign_that_is_sent_leaves_no_limit_behind(
     house: House, engine_room: EngineRoom
 ) -> None:

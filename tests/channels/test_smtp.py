@@ -121,6 +121,8 @@ ROWS = [
     ("END", "550 5.7.26 DMARC", REJECTED),
     ("RCPT", "550 5.7.1 policy", REJECTED),
     ("RCPT", "554 5.7.1 listed", REJECTED),
+    ("RCPT", "550 #5.7.1 Your access to submit messages has been rejected.", REJECTED),
+    ("RCPT", "550-Message rejected by policy\r\n550 5.7.1 see our page", REJECTED),
     ("MAIL", "550 5.1.8 bad sender", CONFIG),
     *[("MAIL", f"{code} syntax", REJECTED) for code in (500, 501, 502, 503, 504, 555)],
     ("MAIL", "550 no", REJECTED),

@@ -50,6 +50,13 @@ def test_a_lost_message_or_one_too_many_breaks_the_promise() -> None:
     assert Round("kill-worker", 10, 10, 0, 1, 0, 3, 1.0).kept
     assert not Round("kill-worker", 10, 10, 0, 4, 0, 3, 1.0).kept
     assert not Round("kill-worker", 10, 10, 0, 0, 0, 3, 420.0, waiting=1).kept
+    assert not Round("kill-worker", 10, 10, 0, 1, 0, 3, 1.0, unexplained=1).kept
+
+
+def test_only_what_was_in_the_air_may_come_twice() -> None:
+    twice = [Message(f"ntf_{n}", 2, "delivered", "", 1) for n in (1, 2)]
+    found = Comparison([*twice, Message("ntf_3", 1, "delivered", "", 1)])
+    assert (found.doubled, found.unexplained({"ntf_1", "ntf_3"})) == (2, 1)
 
 
 def test_messages_that_broke_a_promise_are_told_from_the_others() -> None:

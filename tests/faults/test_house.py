@@ -85,7 +85,7 @@ def killed(house: House, service: Service) -> Killed:
         at = datetime.now(UTC)
         for pid in pids:
             kill(pid)
-    return Killed(future.result(60), in_air, at)
+    return Killed(future.result(60), in_air.taken, at)
 
 
 def test_a_worker_is_killed_while_its_calls_are_in_the_air(house: House, killed: Killed) -> None:
@@ -229,7 +229,7 @@ def test_queue_and_database_may_fall_together(house: House, service: Service) ->
         os.kill(house.wait_for(POSTGRES)[0], signal.SIGQUIT)
     accepted = future.result(90)
     assert service.arrive(accepted, SETTLED)
-    assert service.doubled(accepted) <= in_air
+    assert service.doubled(accepted) <= in_air.taken
 
 
 def test_a_network_that_fails_in_one_direction_costs_nothing_but_time(

@@ -48,9 +48,16 @@ class Database:
             self._kept = None
 
     def copied(self, name: str) -> str:
-        """Copy it as it is now, with nobody connected; returns the URL of the copy."""
+        """Copy it as it is now; returns the URL of the copy.
+
+        Whoever is still connected is cut off: a thread of a test that has ended.
+        """
         self.rest()
-        return fresh_database(name, template=str(make_url(self.url).database))
+        source = make_url(self.url)
+        cut_off = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
+        with psycopg.connect(_plain(source.set(database="postgres"))) as connection:
+            connection.execute(cut_off, [source.database])
+        return fresh_database(name, template=str(source.database))
 
     @contextmanager
     def connect(self) -> Iterator[psycopg.Connection]:

@@ -1,68 +1,15 @@
-"""Provider webhooks, applied: statuses, events, suppressions, whatever their order."""
+"""Provider webhooks, applied: statuses and events, whatever their order."""
 
-import json
 import random
-from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any
-from urllib.parse import urlencode
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app import ids
-from app.sending.models import Notification
-from app.tracking import engagement, receipts
-from app.tracking.engagement import Hit
-from app.tracking.receipts import Outcome
-from tests.support.clock import START
+from app.tracking import receipts
 from tests.support.messages import World
-
-
-def sendgrid(
-    message: Notification | int, kind: str, number: int = 0, **more: Any
-) -> dict[str, Any]:
-    key = message if isinstance(message, int) else message.id
-    return {
-        "email": "someone@example.com",
-        "timestamp": int(START.timestamp()) - 30,
-        "event": kind,
-        "sg_event_id": f"{kind}-{key}-{number}",
-        "sg_message_id": "abc.filter1",
-        "nid": ids.encode("ntf", key),
-        "att": "1",
-        **more,
-    }
-
-
-def keep(session: Session, events: Sequence[Any], now: datetime, **context: Any) -> int:
-    return receipts.store(session, "sendgrid", json.dumps(events).encode(), context, now)
-
-
-def apply(world: World, *events: Any) -> Outcome:
-    keep(world.session, events, world.now)
-    return receipts.apply(world.session, world.now)
-
-
-def status_of(world: World, message: Notification) -> tuple[str, str | None]:
-    row = world.session.execute(
-        text("select status, reason from notification where id = :id"), {"id": message.id}
-    ).one()
-    return row[0], row[1]
-
-
-def suppressed(world: World) -> dict[str, tuple[str, str]]:
-    rows = world.session.execute(text("select address, reason, scope from suppression"))
-    return {row[0]: (row[1], row[2]) for row in rows}
-
-
-def twilio(world: World, message: Notification, status: str, code: str = "") -> Outcome:
-    fields = {"MessageSid": "SM1", "MessageStatus": status, "ErrorCode": code}
-    context = {"nid": ids.encode("ntf", message.id), "att": "1"}
-    body = urlencode(fields).encode()
-    receipts.store(world.session, "twilio_status", body, context, world.now)
-    return receipts.apply(world.session, world.now)
+from tests.tracking.reports import apply, keep, sendgrid, status_of, suppressed, twilio
 
 
 def test_delivered_is_said_only_when_the_provider_says_so(world: World) -> None:
@@ -79,90 +26,12 @@ def test_the_same_event_again_changes_nothing(world: World) -> None:
     assert world.session.scalar(text("select count(*) from event")) == 1
 
 
-def test_a_hard_bounce_suppresses_the_address(world: World) -> None:
-    contact = world.contact(email="Gone@example.com")
-    message = world.message(contact)
-    apply(world, sendgrid(message, "bounce", type="bounce", status="5.1.1", reason="no such user"))
-    assert status_of(world, message) == ("bounced", "mailbox_unknown")
-    assert suppressed(world) == {"gone@example.com": ("bounce", "all")}
-
-
-@pytest.mark.parametrize(
-    ("more", "reason"),
-    [
-        ({"type": "blocked", "status": "4.7.1"}, "blocked"),
-        ({"type": "bounce", "status": "5.7.26"}, "refused"),
-        ({"type": "bounce", "status": "5.2.2"}, "mailbox_full"),
-    ],
-)
-def test_what_is_not_the_recipients_fault_suppresses_nobody(
-    world: World, more: dict[str, str], reason: str
-) -> None:
-    message = world.message(world.contact())
-    apply(world, sendgrid(message, "bounce", **more))
-    assert status_of(world, message) == ("bounced", reason)
-    assert suppressed(world) == {}
-
-
-def test_a_mailbox_that_was_full_three_times_is_suppressed(world: World) -> None:
-    contact = world.contact()
-    for number in range(3):
-        assert len(suppressed(world)) == 0
-        message = world.message(contact)
-        apply(world, sendgrid(message, "bounce", number, type="bounce", status="5.2.2"))
-    assert suppressed(world) == {contact.email: ("bounce", "all")}
-
-
 def test_a_late_bounce_follows_a_delivery_but_not_the_other_way(world: World) -> None:
     message = world.message(world.contact())
     apply(world, sendgrid(message, "delivered"))
     apply(world, sendgrid(message, "bounce", type="bounce", status="5.1.1"))
     apply(world, sendgrid(message, "delivered", 2))
     assert status_of(world, message) == ("bounced", "mailbox_unknown")
-
-
-def test_a_complaint_stops_marketing_at_once_and_leaves_the_message_delivered(world: World) -> None:
-    contact = world.contact()
-    message = world.message(contact, status="delivered")
-    apply(world, sendgrid(message, "spamreport"))
-    assert status_of(world, message) == ("delivered", None)
-    assert suppressed(world) == {contact.email: ("complaint", "marketing")}
-
-
-@pytest.mark.parametrize(
-    ("reason", "expected"),
-    [
-        ("Bounced Address", ("bounce", "all")),
-        ("Invalid", ("invalid", "all")),
-        ("Unsubscribed Address", ("unsubscribe", "marketing")),
-        ("Spam Reporting Address", ("complaint", "marketing")),
-    ],
-)
-def test_a_drop_says_what_the_provider_knows_of_the_address(
-    world: World, reason: str, expected: tuple[str, str]
-) -> None:
-    contact = world.contact()
-    apply(world, sendgrid(world.message(contact), "dropped", reason=reason))
-    assert suppressed(world) == {contact.email: expected}
-
-
-def test_a_drop_for_spam_content_alerts_and_suppresses_nobody(world: World) -> None:
-    apply(world, sendgrid(world.message(world.contact()), "dropped", reason="Spam Content"))
-    assert suppressed(world) == {}
-    assert world.session.scalars(text("select cause from incident")).all() == [
-        "sendgrid:dropped:spam_content"
-    ]
-
-
-def test_leaving_and_rejoining_a_group_at_the_provider(world: World) -> None:
-    contact = world.contact()
-    message = world.message(contact)
-    apply(world, sendgrid(message, "group_unsubscribe", asm_group_id=7))
-    assert suppressed(world) == {contact.email: ("unsubscribe", "marketing")}
-    apply(world, sendgrid(message, "group_resubscribe", asm_group_id=8))
-    assert len(suppressed(world)) == 1
-    apply(world, sendgrid(message, "group_resubscribe", 2, asm_group_id=7))
-    assert suppressed(world) == {}
 
 
 def test_proof_of_acceptance_settles_a_message_nobody_answered_for(world: World) -> None:
@@ -268,12 +137,6 @@ def test_the_sandboxs_signature_speaks_of_test_messages_only(world: World) -> No
     assert status_of(world, trial)[0] == "delivered"
 
 
-def test_a_test_message_never_suppresses_an_address(world: World) -> None:
-    message = world.message(world.contact(), test=True)
-    apply(world, sendgrid(message, "bounce", type="bounce", status="5.1.1"))
-    assert suppressed(world) == {}
-
-
 @pytest.mark.parametrize(
     ("status", "code", "expected", "listed"),
     [
@@ -319,14 +182,6 @@ def test_a_receipt_that_cannot_be_applied_is_put_off_and_the_others_are_applied(
     assert receipts.apply(world.session, world.now).receipts == 0
     later = receipts.apply(world.session, world.now + timedelta(minutes=1))
     assert later.failed == 1
-
-
-def test_a_complaint_counts_however_often_the_mail_was_opened(world: World) -> None:
-    message = world.message(world.contact())
-    opens = [Hit(message.id, "opened", world.now, "pixel") for _ in range(120)]
-    assert len(engagement.record(world.session, opens, world.now)) == engagement.MAX_PER_MESSAGE
-    assert apply(world, sendgrid(message, "spamreport")).events == 1
-    assert list(suppressed(world).values()) == [("complaint", "marketing")]
 
 
 def test_a_daily_limit_that_is_told_late_closes_no_later_day(world: World) -> None:

@@ -1,11 +1,14 @@
 """Texts of which nothing was heard: Twilio is asked after an hour, a day and three days."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
 from app import clock, ids
+from app import settings as herald_settings
+from app.channels.registry import Registry
 from app.db import transaction
 from app.sending.requests import Recipient
 from app.tracking import receipts, reconcile
@@ -99,6 +102,38 @@ def test_what_twilio_does_not_answer_is_asked_again(house: House) -> None:
     assert settle(house) == 0
     assert settle(house) == 1
     assert house.message(key).status == "delivered"
+
+
+def test_one_text_that_twilio_does_not_answer_for_holds_up_no_other(house: House) -> None:
+    first, second = hand_over(house, 1.3), hand_over(house, 1.2, "+12025551235")
+    happens(house, second, "delivered")
+    with transaction() as session:
+        change = "update notification set provider_id = repeat('x', 70000) where id = :key"
+        session.execute(text(change), {"key": first})  # longer than any address may be
+    assert settle(house) == 1
+    assert house.message(second).status == "delivered"
+    assert settle(house) == 0
+
+
+def test_texts_of_a_test_key_hold_up_no_other(house: House) -> None:
+    first, second = hand_over(house, 1.3), hand_over(house, 1.2, "+12025551235")
+    happens(house, second, "delivered")
+    with transaction() as session:
+        change = "update notification set test = true where id = :key"
+        session.execute(text(change), {"key": first})
+    settings = herald_settings.load(
+        {
+            "DATABASE_URL": "postgresql://unused",
+            "HERALD_VAR_DIR": str(house.sandbox.var_dir),
+            "HERALD_SECRET_KEY": house.app.config["SECRET_KEY"],
+        }
+    )
+    no_sandbox = replace(settings.sandbox, twilio_account_sid="")
+    without = Registry(replace(settings, sandbox=no_sandbox))
+    assert reconcile.look(replace(house.engine, providers=without)) == 1
+    with transaction() as session:
+        receipts.apply(session, clock.now())
+    assert house.message(second).status == "delivered"
 
 
 def test_after_three_days_there_is_a_note(house: House) -> None:

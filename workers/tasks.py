@@ -24,6 +24,7 @@ from app.sending import (
     mass_removal,
     partitions,
     retention,
+    statistics,
     sweep,
     turns,
     watch,
@@ -124,6 +125,10 @@ def _make_partitions(session: Session, now: datetime) -> None:
     partitions.forget_emptiness(session)
 
 
+def _count_tables(session: Session, _now: datetime) -> None:
+    statistics.refresh(session)
+
+
 def _check_books(_settings: Settings) -> None:
     books.check()
 
@@ -153,6 +158,7 @@ ALL: Final[Sequence[Task | SendingTask | Errand]] = (
     Task("look for what waits too long", 15, limits.check),
     Errand("check the books", 15, _check_books),
     Task("make partitions", 3600, _make_partitions),
+    Task("count grown tables", 5, _count_tables),
     Task("forget old answers", 3600, retention.forget_answers),
     Task("forget old receipts", 60, receipts.forget),
     Task("prune stale devices", 3600, devices.prune),

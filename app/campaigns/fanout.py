@@ -17,7 +17,7 @@ from app.audience.models import Topic
 from app.campaigns import audience
 from app.campaigns.candidates import CANDIDATES, parameters
 from app.campaigns.models import Campaign
-from app.sending import batches, fallback
+from app.sending import batches, fallback, statistics
 
 CHUNK: Final = 10_000
 
@@ -132,6 +132,7 @@ def next_chunk(session: Session, campaign_id: int, now: datetime, most: int = CH
     jobs.enqueue_after_commit(session, [jobs.deliver(*row) for row in made if row.lane])
     # Their address was taken by somebody of an earlier chunk: they have others.
     fallback.next_channels(session, [row.id for row in made if not row.lane], now)
+    statistics.refresh(session)
     campaign.fanned_out_to = last
     campaign.updated_at = now
     return True

@@ -21,6 +21,14 @@ FILL = """
 """
 
 
+def pages(session: Session) -> int:
+    """What the planner believes the largest month to be."""
+    query = (
+        "select max(relpages) from pg_class where relname like 'notification_2%' and relkind = 'r'"
+    )
+    return int(session.scalar(text(query)) or 0)
+
+
 def test_messages_are_looked_up_by_their_key_in_a_month_that_has_just_filled(
     session: Session, now: datetime
 ) -> None:
@@ -42,7 +50,8 @@ def test_messages_are_looked_up_by_their_key_in_a_month_that_has_just_filled(
         deliver(first.id)
     values = {"at": at, "topic": first.topic_id, "version": first.version_id, "many": MANY}
     keys = session.scalars(text(FILL), values).all()
-    assert deliver(*keys[:5]) > MANY, "as it was planned for one row"
+    assert pages(session) == 1, "what is known is of one message"
     assert statistics.refresh(session)
-    assert deliver(*keys[5:300]) == 0
+    assert pages(session) > 100
+    assert deliver(*keys[:300]) == 0
     assert statistics.refresh(session) == []
